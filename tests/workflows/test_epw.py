@@ -1,0 +1,316 @@
+"""EpwCalculation and its parser: recorded outputs, input checks, and the whole fcc Al chain with the real codes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.common import LinkType
+from aiida.common.exceptions import InputValidationError
+from aiida.common.folders import SandboxFolder
+from aiida.engine import run_get_node
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
+from aiida.plugins import CalculationFactory, DataFactory
+
+from hts.electrons import full_kpoint_list
+from workflows.calculations.epw import EpwCalculation, namelist_text
+from workflows.parsers.epw import EpwParser
+
+DATA = Path(__file__).parents[1] / "data" / "epw"
+# Exit status of the recorded runs; 0 is success.
+STATUS = {
+    "al_success": 0,
+    "al_two_smearings": 0,
+    "al4h_first": 0,
+    "al4h_restart": 0,
+    "al_bands": 0,
+    "al_on_imaginary_axis": 0,
+    "cannot_bracket_ef": 500,
+    "disk_full": 402,
+    "fine_meshes_not_commensurate": 320,
+    "frozen_window_too_large": 501,
+    "killed": 312,
+    "kmesh_mismatch": 332,
+    "missing_dvscf": 330,
+    "missing_dynamical_matrix": 330,
+    "missing_patterns": 330,
+    "mix_broyden": 510,
+    "more_projections_than_nbndsub": 390,
+    "nbndsub_above_bands": 502,
+    "one_pool_two_ranks": 340,
+    "qmesh_gamma_only": 311,
+    "qmesh_too_dense": 331,
+    "restart_other_nbndsub": 333,
+    "restart_without_epmatwp": 333,
+    "smearing_above_fsthick": 320,
+    "too_few_projections": 503,
+    "truncated_dvscf": 330,
+    "unknown_keyword": 320,
+    "unknown_projection_site": 503,
+    "window_too_small": 501,
+}
+EPW_KEYWORDS: dict[str, Any] = {
+    "nbndsub": 4, "num_iter": 0, "dis_win_max": 33.4, "dis_froz_max": 9.9, "proj": ["Al:s;p"],
+    "wdata": ["dis_num_iter=100"], "use_ws": False, "etf_mem": 1, "fsthick": 0.81, "degaussw": 0.2, "degaussq": 0.5,
+    "nqsmear": 1, "ephwrite": True, "eliashberg": True, "wscut": 0.3, "muc": 0.1, "nstemp": 1, "temps": [1.0],
+    "nk1": 4, "nk2": 4, "nk3": 4, "nq1": 2, "nq2": 2, "nq3": 2, "mp_mesh_k": True,
+    "nkf1": 8, "nkf2": 8, "nkf3": 8, "nqf1": 4, "nqf2": 4, "nqf3": 4,
+}  # fmt: skip
+
+
+@pytest.fixture
+def aluminium() -> orm.StructureData:
+    edge = 3.944 / 2
+    structure = orm.StructureData(cell=[[0, edge, edge], [edge, 0, edge], [edge, edge, 0]])
+    structure.append_atom(position=(0, 0, 0), symbols="Al", mass=26.98)
+    return structure
+
+
+@pytest.fixture
+def parse(aiida_profile: Any, aiida_localhost: orm.Computer, aluminium: orm.StructureData) -> Callable[..., Any]:
+    """Return a function that runs the parser on a folder of files."""
+
+    def run(folder: Path, status: int | None = None, eliashberg: bool = True) -> tuple[Any, int]:
+        node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:hts.epw")
+        for name, value in (("output_filename", "aiida.out"), ("scheduler_stderr", "_scheduler-stderr.txt")):
+            node.set_option(name, value)
+        parameters = orm.Dict({"INPUTEPW": EPW_KEYWORDS | {"eliashberg": eliashberg}}).store()
+        node.base.links.add_incoming(parameters, LinkType.INPUT_CALC, "parameters")
+        node.store()
+        if status is not None:
+            node.set_exit_status(status)
+        retrieved = orm.FolderData(tree=str(folder.resolve()))
+        retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
+        retrieved.store()
+        parser = EpwParser(node)
+        exit_code = parser.parse()
+        return parser, exit_code.status if exit_code is not None else 0
+
+    return run
+
+
+def test_every_recorded_run_has_its_exit_code(parse: Callable[..., Any]) -> None:
+    assert set(STATUS) == {path.name for path in DATA.iterdir()}
+    found = {case: parse(DATA / case, eliashberg=case != "al_bands")[1] for case in STATUS}
+    assert found == STATUS
+
+
+def test_success_gives_spectra(parse: Callable[..., Any]) -> None:
+    parser, status = parse(DATA / "al_two_smearings")
+    assert status == 0
+    alpha2f = parser.outputs["alpha2f"]
+    assert alpha2f.get_array("alpha2f").shape == (2, 500)
+    assert alpha2f.get_array("lambda") == pytest.approx([0.4277727, 0.4277957])
+    assert alpha2f.get_array("smearing_mev") == pytest.approx([0.5, 0.55])
+    assert parser.outputs["output_parameters"]["lambda"] == pytest.approx(0.4277727)
+    assert parser.outputs["phonon_dos"].get_array("dos_per_mev").shape == (2, 500)
+
+
+def test_interpolated_bands(parse: Callable[..., Any]) -> None:
+    parser, status = parse(DATA / "al_bands", eliashberg=False)
+    assert status == 0
+    assert parser.outputs["bands"].get_array("electrons_ev").shape == (5, 4)
+    assert parser.outputs["bands"].get_array("electrons_ev")[0, 0] == pytest.approx(-3.125014352843)
+
+
+@pytest.mark.parametrize("status", [110, 120, 140])
+def test_the_schedulers_reason_is_kept(parse: Callable[..., Any], status: int) -> None:
+    assert parse(DATA / "killed", status=status)[1] == status
+
+
+def test_empty_standard_output_is_no_success(parse: Callable[..., Any], tmp_path: Path) -> None:
+    assert parse(tmp_path)[1] == 302
+    (tmp_path / "aiida.out").write_text("")
+    assert parse(tmp_path)[1] == 302
+
+
+def test_cut_spectrum_is_no_success(parse: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "aiida.out").write_text((DATA / "al_success" / "aiida.out").read_text())
+    text = (DATA / "al_success" / "aiida.a2f").read_text()
+    (tmp_path / "aiida.a2f").write_text(text[: len(text) // 2])
+    parser, status = parse(tmp_path)
+    assert status == 311
+    assert "alpha2f" not in parser.outputs
+
+
+def test_namelist() -> None:
+    text = namelist_text({"proj": ["Al:s;p", "H:s"], "temps": [1, 2.5], "amass": [26.98, 1.008], "kmaps": True})
+    assert text.startswith("--\n&inputepw\n") and text.endswith("/\n")
+    assert "proj(2) = 'H:s'" in text
+    assert "temps = 1.0 2.5" in text
+    assert "kmaps = .true." in text
+    newer = namelist_text({"kmaps": True, "eps_acustic": 5.0}, "6.0")
+    assert "kmaps" not in newer and "eps_acoustic = " in newer
+
+
+@pytest.fixture
+def epw_inputs(aiida_profile: Any, aiida_localhost: orm.Computer, aiida_code_installed: Any, aluminium: Any) -> Any:
+    """Return inputs of a coarse run, with folders that nothing is read from at this stage."""
+
+    def remote(name: str) -> orm.RemoteData:
+        return orm.RemoteData(computer=aiida_localhost, remote_path=f"/scratch/{name}").store()
+
+    return {
+        "code": aiida_code_installed(default_calc_job_plugin="hts.epw", filepath_executable="/usr/bin/epw.x"),
+        "structure": aluminium,
+        "parameters": orm.Dict({"INPUTEPW": EPW_KEYWORDS}),
+        "nscf_folder": remote("nscf"),
+        "ph_folders": {"q_1": remote("q1"), "q_2": remote("q23"), "q_3": remote("q23")},
+        "metadata": {"options": {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 2}}},
+    }
+
+
+def _prepare(inputs: dict[str, Any], folder: SandboxFolder) -> Any:
+    process = instantiate_process(get_manager().get_runner(), EpwCalculation, **inputs)
+    return process.prepare_for_submission(folder)
+
+
+def test_files_are_gathered_from_several_runs(epw_inputs: dict[str, Any]) -> None:
+    with SandboxFolder() as folder:
+        info = _prepare(epw_inputs, folder)
+        text = folder.get_content_list(), Path(folder.abspath, "aiida.in").read_text()
+    assert set(text[0]) == {"aiida.in", "out", "save"}
+    links = {target: source for _, source, target in info.remote_symlink_list}
+    assert links == {
+        "out/aiida.save": "/scratch/nscf/out/aiida.save",
+        "out/aiida.xml": "/scratch/nscf/out/aiida.xml",
+        "save/aiida.dvscf_q1": "/scratch/q1/out/_ph0/aiida.dvscf1",
+        "save/aiida.dvscf_q2": "/scratch/q23/out/_ph0/aiida.q_2/aiida.dvscf1",
+        "save/aiida.dvscf_q3": "/scratch/q23/out/_ph0/aiida.q_3/aiida.dvscf1",
+    }
+    copies = {target: source for _, source, target in info.remote_copy_list}
+    assert copies["save/aiida.dyn_q3"] == "/scratch/q23/DYN_MAT/dynamical-matrix-3"
+    assert copies["save/aiida.phsave/patterns.2.xml"] == "/scratch/q23/out/_ph0/aiida.phsave/patterns.2.xml"
+    assert info.codes_info[0].cmdline_params == ["-npool", "2", "-in", "aiida.in"]
+    assert "amass(1) =   2.698" in text[1] and "epwread = .false." in text[1] and "outdir = './out/'" in text[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nbndsub": 5}, "proj makes 4 functions"),
+        ({"nq1": 1, "nq2": 1, "nq3": 1}, "q-mesh is 1x1x1"),
+        ({"band_plot": True}, "without fine_points"),
+    ],
+)
+def test_inputs_that_epw_would_choke_on(epw_inputs: dict[str, Any], changes: dict[str, Any], message: str) -> None:
+    epw_inputs["parameters"] = orm.Dict({"INPUTEPW": EPW_KEYWORDS | changes})
+    with SandboxFolder() as folder, pytest.raises(InputValidationError, match=message):
+        _prepare(epw_inputs, folder)
+
+
+@pytest.mark.parametrize("keyword", ["prefix", "amass", "epwread", "IVERBOSITY"])
+def test_the_plugins_keywords_are_blocked(epw_inputs: dict[str, Any], keyword: str) -> None:
+    epw_inputs["parameters"] = orm.Dict({"INPUTEPW": EPW_KEYWORDS | {keyword: 1}})
+    with pytest.raises(ValueError, match="which the plugin sets"):
+        _prepare(epw_inputs, SandboxFolder())
+
+
+def test_folders_that_do_not_belong_together(epw_inputs: dict[str, Any]) -> None:
+    gap = epw_inputs | {"ph_folders": {"q_1": epw_inputs["nscf_folder"], "q_3": epw_inputs["nscf_folder"]}}
+    both = epw_inputs | {"epw_folder": epw_inputs["nscf_folder"]}
+    alone = {key: value for key, value in epw_inputs.items() if key != "ph_folders"}
+    for inputs, message in ((gap, "without gaps"), (both, "not both"), (alone, "belong together")):
+        with pytest.raises(ValueError, match=message):
+            _prepare(inputs, SandboxFolder())
+
+
+def test_a_restart_from_an_unknown_folder_is_refused(epw_inputs: dict[str, Any]) -> None:
+    inputs = {key: value for key, value in epw_inputs.items() if key not in ("nscf_folder", "ph_folders")}
+    with SandboxFolder() as folder, pytest.raises(InputValidationError, match="unknown"):
+        _prepare(inputs | {"epw_folder": epw_inputs["nscf_folder"]}, folder)
+
+
+def _pw_inputs(code: orm.Code, structure: orm.StructureData, upf: Path, calculation: str) -> dict[str, Any]:
+    system = {"ecutwfc": 15.0, "occupations": "smearing", "smearing": "mp", "degauss": 0.02}
+    electrons: dict[str, Any] = {"conv_thr": 1e-10}
+    kpoints = orm.KpointsData()
+    if calculation == "nscf":
+        system["nbnd"] = 12
+        electrons["diago_full_acc"] = True
+        kpoints.set_kpoints(full_kpoint_list((4, 4, 4)), weights=[1 / 64] * 64)
+    else:
+        kpoints.set_kpoints_mesh([8, 8, 8])
+    pseudo = DataFactory("pseudo.upf")(upf)
+    return {
+        "code": code,
+        "structure": structure,
+        "pseudos": {"Al": pseudo},
+        "kpoints": kpoints,
+        "parameters": orm.Dict({"CONTROL": {"calculation": calculation}, "SYSTEM": system, "ELECTRONS": electrons}),
+        "metadata": {"options": {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}},
+    }
+
+
+@pytest.mark.engine
+def test_fcc_aluminium_from_pw_to_alpha2f_and_restart(
+    aiida_profile: Any,
+    aiida_localhost: orm.Computer,
+    aiida_code_installed: Any,
+    aluminium: orm.StructureData,
+    require_executable: Callable[[str], Path],
+    debian_pseudos: Path,
+) -> None:
+    """All q-points of one ph.x job; then another fine mesh from the stored matrix elements; then a refused restart."""
+    aiida_localhost.set_minimum_job_poll_interval(0.2)
+    aiida_localhost.configure(safe_interval=0, use_login_shell=False)
+
+    def code(name: str, plugin: str) -> orm.Code:
+        return aiida_code_installed(
+            label=name, default_calc_job_plugin=plugin, filepath_executable=str(require_executable(f"{name}.x"))
+        )
+
+    pw, ph, epw = code("pw", "quantumespresso.pw"), code("ph", "quantumespresso.ph"), code("epw", "hts.epw")
+    pw_class, ph_class = CalculationFactory("quantumespresso.pw"), CalculationFactory("quantumespresso.ph")
+    upf = debian_pseudos / "Al.pz-vbc.UPF"
+    options = {"options": {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}}
+    scf_outputs, scf = run_get_node(pw_class, **_pw_inputs(pw, aluminium, upf, "scf"))
+    assert scf.is_finished_ok, scf.exit_message
+    qpoints = orm.KpointsData()
+    qpoints.set_kpoints_mesh([2, 2, 2])
+    ph_outputs, phonons = run_get_node(
+        ph_class,
+        code=ph,
+        parent_folder=scf_outputs["remote_folder"],
+        qpoints=qpoints,
+        parameters=orm.Dict({"INPUTPH": {"tr2_ph": 1e-12}}),
+        settings=orm.Dict({"PREPARE_FOR_EPW": True}),
+        metadata=options,
+    )
+    assert phonons.is_finished_ok, phonons.exit_message
+    nscf_outputs, nscf = run_get_node(
+        pw_class, parent_folder=scf_outputs["remote_folder"], **_pw_inputs(pw, aluminium, upf, "nscf")
+    )
+    assert nscf.is_finished_ok, nscf.exit_message
+    inputs = {"code": epw, "structure": aluminium, "metadata": options}
+    first_outputs, first = run_get_node(
+        EpwCalculation,
+        parameters=orm.Dict({"INPUTEPW": EPW_KEYWORDS}),
+        nscf_folder=nscf_outputs["remote_folder"],
+        ph_folders={f"q_{index}": ph_outputs["remote_folder"] for index in (1, 2, 3)},
+        **inputs,
+    )
+    assert first.is_finished_ok, first.exit_message
+    # The run by hand gave 0.42777 with the same settings but for nbnd = 16.
+    assert first_outputs["output_parameters"]["lambda"] == pytest.approx(0.4278, abs=0.02)
+    assert first_outputs["output_parameters"]["number_of_irreducible_qpoints"] == 3
+    finer = EPW_KEYWORDS | {"nkf1": 12, "nkf2": 12, "nkf3": 12}
+    second_outputs, second = run_get_node(
+        EpwCalculation,
+        parameters=orm.Dict({"INPUTEPW": finer}),
+        epw_folder=first_outputs["remote_folder"],
+        **inputs,
+    )
+    assert second.is_finished_ok, second.exit_message
+    assert second_outputs["output_parameters"]["fine_kmesh"] == [12, 12, 12]
+    assert second_outputs["alpha2f"].get_array("lambda")[0] == pytest.approx(
+        second_outputs["output_parameters"]["lambda"], abs=1e-3
+    )
+    restart = inputs | {
+        "parameters": orm.Dict({"INPUTEPW": finer | {"nbndsub": 9, "proj": ["Al:s;p;d"]}}),
+        "epw_folder": first_outputs["remote_folder"],
+    }
+    with SandboxFolder() as folder, pytest.raises(InputValidationError, match="nbndsub"):
+        _prepare(restart, folder)

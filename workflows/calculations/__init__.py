@@ -1,0 +1,1 @@
+"""CalcJobs: ph.x for one irreducible q-point, and epw.x."""
