@@ -213,14 +213,13 @@ def _keys_complaint(campaign: Campaign) -> str | None:
     for program in ("pw", "ph", "q2r", "epw"):
         if program not in campaign.codes:
             return f"codes.{program}: missing; give label@computer, such as {program}: {program}@localhost"
-    resource_keys = ("default", *STAGES, *campaign.codes)
-    for name, keys, allowed in (
-        ("resources", campaign.resources, resource_keys),
-        ("overrides", campaign.overrides, STAGES),
+    for name, keys, allowed, what in (
+        ("resources", campaign.resources, ("default", *STAGES, *campaign.codes), "stage or program"),
+        ("overrides", campaign.overrides, STAGES, "stage"),
     ):
         for key in keys:
             if key not in allowed:
-                return f"{name}.{key}: unknown stage; {did_you_mean(key, allowed)}"
+                return f"{name}.{key}: unknown {what}; {did_you_mean(key, allowed)}"
     if len(set(campaign.mu_star)) < len(campaign.mu_star):
         return f"mu_star: {list(campaign.mu_star)} holds a value twice; give each once"
     return None

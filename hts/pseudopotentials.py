@@ -117,8 +117,8 @@ def require_norm_conserving(header: UpfHeader, name: str) -> None:
 def with_null_projector(text: str) -> str:
     """Give a purely local pseudopotential (UPF version 2) one projector with coefficient zero.
 
-    It is the same potential. pw.x 6.7 dies of a segmentation fault in the first step of a variable-cell relaxation where no
-    species has a projector, as in H2 with `H.pz-vbc.UPF`; with a projector of no weight it goes through.
+    It is the same potential. pw.x 6.7 dies of a segmentation fault in the first step of a variable-cell relaxation
+    where no species has a projector, as in H2 with `H.pz-vbc.UPF`; with a projector of no weight it goes through.
 
     Parameters
     ----------

@@ -205,6 +205,23 @@ def number_of_bands(n_wannier: int, n_electrons: float, n_semicore: int = 0) -> 
     return max(wanted, math.ceil(0.6 * n_electrons) + 4)
 
 
+def _without_semicore(bands_ev: np.ndarray, n_wannier: int, n_semicore: int, gap_wanted_ev: float) -> np.ndarray:
+    """Return the bands above the semicore ones; raises WannierPlanError where they are too few or not separate."""
+    if bands_ev.shape[1] - n_semicore < n_wannier:
+        raise WannierPlanError(
+            f"{bands_ev.shape[1]} bands with {n_semicore} excluded, wanted at least {n_wannier} for as many "
+            "Wannier functions; raise nbnd of the nscf run"
+        )
+    if n_semicore:
+        gap_ev = float(bands_ev[:, n_semicore].min() - bands_ev[:, n_semicore - 1].max())
+        if gap_ev < gap_wanted_ev:
+            raise WannierPlanError(
+                f"the lowest {n_semicore} bands end {gap_ev:.2f} eV below the next, wanted a gap of {gap_wanted_ev} eV "
+                "to exclude them as semicore; add projections for them instead"
+            )
+    return bands_ev[:, n_semicore:]
+
+
 def plan_windows(
     eigenvalues_ev: np.ndarray,
     fermi_ev: float,
@@ -245,23 +262,9 @@ def plan_windows(
     WannierPlanError
         If there are too few bands, no gap above the semicore bands, or too few functions for the bands near E_F.
     """
-    bands = np.asarray(eigenvalues_ev, dtype=float)
-    available = bands.shape[1] - n_semicore
-    if available < n_wannier:
-        raise WannierPlanError(
-            f"{bands.shape[1]} bands with {n_semicore} excluded, wanted at least {n_wannier} for as many "
-            "Wannier functions; raise nbnd of the nscf run"
-        )
-    if n_semicore:
-        gap = float(bands[:, n_semicore].min() - bands[:, n_semicore - 1].max())
-        if gap < semicore_gap_ev:
-            raise WannierPlanError(
-                f"the lowest {n_semicore} bands end {gap:.2f} eV below the next, wanted a gap of {semicore_gap_ev} eV "
-                "to exclude them as semicore; add projections for them instead"
-            )
-        bands = bands[:, n_semicore:]
+    bands = _without_semicore(np.asarray(eigenvalues_ev, dtype=float), n_wannier, n_semicore, semicore_gap_ev)
     frozen = fermi_ev + frozen_above_ef_ev
-    if available > n_wannier:
+    if bands.shape[1] > n_wannier:
         frozen = min(frozen, float(bands[:, n_wannier].min()) - _MARGIN_EV)
     if frozen < fermi_ev + frozen_at_least_ev:
         raise WannierPlanError(

@@ -46,10 +46,10 @@ def test_example_is_the_contract() -> None:
 
 def test_resources_are_merged_over_the_default() -> None:
     campaign = Campaign.from_yaml(EXAMPLE)
-    assert campaign.resources_for("epw") == Resources(num_mpiprocs=2, max_wallclock_seconds=3600)
-    assert campaign.resources_for("relax", "pw").num_mpiprocs == 1
+    assert campaign.resources_for("epw") == Resources(num_mpiprocs=1, max_wallclock_seconds=3600)
+    assert campaign.resources_for("pw").num_mpiprocs == 1
     data = example() | {"resources": {"default": {"num_mpiprocs": 4, "queue_name": "q"}, "pw": {"num_machines": 2}}}
-    merged = Campaign.model_validate(data).resources_for("coupling", "pw")
+    merged = Campaign.model_validate(data).resources_for("pw")
     assert (merged.num_machines, merged.num_mpiprocs, merged.queue_name) == (2, 4, "q")
 
 
@@ -70,7 +70,7 @@ def test_resources_are_merged_over_the_default() -> None:
         ({"max_jobs": True}, "max_jobs: True found; a number is wanted"),
         ({"codes": {"pw": "pw@here", "ph": "ph@here", "q2r": "q2r@here"}}, "codes.epw: missing"),
         ({"codes": {"pw": "pw"}}, "codes.pw: 'pw' found"),
-        ({"resources": {"epq": {}}}, "resources.epq: unknown stage; did you mean 'epw'?"),
+        ({"resources": {"epq": {}}}, "resources.epq: unknown stage or program; did you mean 'epw'?"),
         ({"resources": {"epw": {"queue_name": "q\n#SBATCH --x"}}}, "resources.epw.queue_name: "),
         ({"resources": {"epw": {"num_mpi": 2}}}, "resources.epw.num_mpi: unknown key; did you mean 'num_mpiprocs'?"),
         ({"overrides": {"relaxx": {}}}, "overrides.relaxx: unknown stage; did you mean 'relax'?"),

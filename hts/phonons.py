@@ -1,0 +1,194 @@
+"""Dynamic stability from dynamical matrices at commensurate q-points: exact there, no interpolation involved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hts.dynmat import DynamicalMatrix
+from hts.units import CM1_PER_RY
+
+_SAME_POINT = 1e-5
+
+
+@dataclass(frozen=True)
+class QPointModes:
+    """The normal modes at one q-point after the acoustic sum rule.
+
+    Attributes
+    ----------
+    frequencies_cm1 : NDArray, shape (3 N,) or (3 N - 3,) at Gamma
+        Ascending; an imaginary frequency is given as a negative number. At Gamma the translations are left out.
+    eigenvectors : NDArray, shape (3 N, number of modes), complex
+        Mass-weighted polarisation, a column a mode.
+    translations_cm1 : NDArray, shape (3,) at Gamma, (0,) elsewhere
+        What the three translations came out at before they were projected out: a measure of the numerical error.
+    """
+
+    frequencies_cm1: NDArray[np.float64]
+    eigenvectors: NDArray[np.complex128]
+    translations_cm1: NDArray[np.float64]
+
+
+def signed_frequencies_cm1(eigenvalues_ry2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn squared frequencies (Ry^2) into cm^-1, imaginary ones negative; same shape."""
+    return np.sign(eigenvalues_ry2) * np.sqrt(np.abs(eigenvalues_ry2)) * CM1_PER_RY
+
+
+def qpoint_modes(matrix: DynamicalMatrix) -> QPointModes:
+    """Diagonalise a dynamical matrix; at Gamma project the translations out exactly.
+
+    At Gamma the acoustic sum rule is imposed by projecting the rigid translations, recognised by their eigenvector
+    and not by their rank, out of the mass-weighted matrix, so that a soft optical mode can't hide behind them.
+
+    Parameters
+    ----------
+    matrix : DynamicalMatrix
+        As read from ph.x.
+
+    Returns
+    -------
+    QPointModes
+    """
+    root_mass = np.repeat(np.sqrt(matrix.masses_ry), 3)
+    dynamical = matrix.force_constants_ry_bohr2 / np.outer(root_mass, root_mass)
+    dynamical = (dynamical + dynamical.conj().T) / 2
+    if np.linalg.norm(matrix.qpoint_2pi_over_a) > _SAME_POINT:
+        values, vectors = np.linalg.eigh(dynamical)
+        return QPointModes(signed_frequencies_cm1(values), vectors, np.empty(0))
+    translations = np.kron(np.sqrt(matrix.masses_ry)[:, None], np.eye(3))
+    translations /= np.linalg.norm(translations, axis=0)
+    rigid = np.linalg.eigvalsh(translations.T @ dynamical @ translations)
+    # The left singular vectors beyond the third span everything orthogonal to the translations.
+    rest = np.linalg.svd(translations)[0][:, 3:]
+    values, vectors = np.linalg.eigh(rest.T @ dynamical @ rest)
+    return QPointModes(signed_frequencies_cm1(values), rest @ vectors, signed_frequencies_cm1(rigid))
+
+
+def fractional_qpoint(qpoint_2pi_over_a: NDArray[np.float64], cell_ang: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert a Cartesian q-point of ph.x into fractions of the reciprocal vectors.
+
+    Parameters
+    ----------
+    qpoint_2pi_over_a : NDArray, shape (..., 3)
+        Units of 2 pi / alat, where alat is the length of the first lattice vector (what pw.x takes with ibrav = 0).
+    cell_ang : NDArray, shape (3, 3)
+        Lattice vectors as rows.
+
+    Returns
+    -------
+    NDArray, shape (..., 3)
+    """
+    return np.asarray(qpoint_2pi_over_a) @ (cell_ang / np.linalg.norm(cell_ang[0])).T
+
+
+def irreducible_qpoints(rotations: NDArray[np.int_], mesh: Sequence[int]) -> NDArray[np.float64]:
+    """List the irreducible q-points of a mesh in the order in which ph.x numbers them.
+
+    The algorithm is that of ``kpoint_grid`` in Quantum ESPRESSO: walk the mesh with the last index fastest and keep
+    each point that no rotation (or time reversal) has reached yet. The first job's ``dyn0`` is compared with this list.
+
+    Parameters
+    ----------
+    rotations : NDArray, shape (n, 3, 3)
+        Point-group rotations in fractional real-space coordinates (spglib's).
+    mesh : sequence of three int
+
+    Returns
+    -------
+    NDArray, shape (n_irreducible, 3)
+        Fractional coordinates folded into (-1/2, 1/2]; the first is Gamma.
+    """
+    size = np.array(mesh)
+    # A q-point transforms with the inverse transpose; over the whole group the transpose gives the same set.
+    operations = np.transpose(np.asarray(rotations), (0, 2, 1))
+    seen: set[tuple[int, ...]] = set()
+    kept = []
+    for index in np.ndindex(*mesh):
+        if index in seen:
+            continue
+        point = np.array(index) / size
+        images = np.concatenate([operations @ point, -(operations @ point)]) * size
+        integral = np.abs(images - np.rint(images)).max(axis=1) < _SAME_POINT * size.max()
+        seen.update(tuple(row) for row in (np.rint(images[integral]).astype(int) % size).tolist())
+        kept.append(point - np.ceil(point - 0.5))
+    return np.array(kept)
+
+
+def search_order(qpoints: NDArray[np.float64], softest_first: Sequence[int] = ()) -> list[int]:
+    """Order q-points so that an instability is found early.
+
+    Parameters
+    ----------
+    qpoints : NDArray, shape (n, 3)
+        Fractional coordinates.
+    softest_first : sequence of int
+        Indices (from 0) known from the pressure above, softest first: they come before everything else.
+
+    Returns
+    -------
+    list of int
+        All indices: the given ones, then the zone boundary from its corners inwards, Gamma last: by experience it is
+        both cheap and rarely the only unstable point.
+    """
+    known = list(dict.fromkeys(index for index in softest_first if 0 <= index < len(qpoints)))
+    distance = np.abs(qpoints).sum(axis=1)
+    rest = [index for index in np.argsort(-distance, kind="stable").tolist() if index not in known]
+    return known + rest
+
+
+@dataclass(frozen=True)
+class QPointVerdict:
+    """Whether one q-point speaks for or against stability.
+
+    Attributes
+    ----------
+    verdict : str
+        ``stable``, ``unstable`` (imaginary beyond tolerance) or ``undecided`` (numerically not good enough to say).
+    lowest_cm1 : float
+        The lowest frequency that is not a translation.
+    reason : str
+    species_weight : dict of str to float
+        Which elements move in the lowest mode: squared amplitudes, adding up to 1.
+    """
+
+    verdict: str
+    lowest_cm1: float
+    reason: str
+    species_weight: dict[str, float]
+
+
+def judge_qpoint(matrix: DynamicalMatrix, min_frequency_cm1: float, acoustic_tolerance_cm1: float) -> QPointVerdict:
+    """Decide one q-point.
+
+    Parameters
+    ----------
+    matrix : DynamicalMatrix
+    min_frequency_cm1 : float
+        A frequency below this (negative = imaginary) is an instability.
+    acoustic_tolerance_cm1 : float
+        How far from zero the translations at Gamma may come out before the sum rule; beyond it the calculation is too
+        inaccurate and the point is undecided, whatever its optical modes say.
+
+    Returns
+    -------
+    QPointVerdict
+    """
+    modes = qpoint_modes(matrix)
+    lowest = float(modes.frequencies_cm1[0]) if len(modes.frequencies_cm1) else 0.0
+    weights: dict[str, float] = {}
+    if len(modes.frequencies_cm1):
+        amplitude = (np.abs(modes.eigenvectors[:, 0]) ** 2).reshape(-1, 3).sum(axis=1)
+        for symbol, weight in zip(matrix.symbols, amplitude, strict=True):
+            weights[symbol] = round(weights.get(symbol, 0.0) + float(weight), 4)
+    if len(modes.translations_cm1) and np.abs(modes.translations_cm1).max() > acoustic_tolerance_cm1:
+        worst = float(modes.translations_cm1[np.abs(modes.translations_cm1).argmax()])
+        reason = (
+            f"translations at Gamma at {worst:.0f} cm-1, tolerance {acoustic_tolerance_cm1:g}; "
+            "tighten tr2_ph or the cutoff"
+        )
+        return QPointVerdict("undecided", lowest, reason, weights)
+    if lowest < min_frequency_cm1:
+        return QPointVerdict("unstable", lowest, f"{lowest:.0f} cm-1 is below {min_frequency_cm1:g} cm-1", weights)
+    return QPointVerdict("stable", lowest, f"lowest {lowest:.0f} cm-1", weights)

@@ -1,0 +1,176 @@
+"""From the results of the stages to the record of one candidate: the place where "ambient" is defined."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hts.records import CandidateRecord, TcTable, Verdict
+from hts.superconductivity import figure_of_merit
+from hts.verdict import Judgement, judge_hull, judge_ladder, judge_relaxation, judge_tc
+
+_AMBIENT_GPA = 1e-6
+_STAGES = ("relax", "hull", "decompress", "coupling", "tc")
+
+
+def candidate_record(
+    identity: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], gates: Mapping[str, Any], failure: str | None
+) -> CandidateRecord:
+    """Add up what the stages found.
+
+    Ambient means dynamically stable at 0 GPa, within the hull gate at 0 GPa, and a superconductor by the Tc gate. A
+    failed calculation ends in ``undecided``, never in a physical verdict.
+
+    Parameters
+    ----------
+    identity : mapping
+        ``key``, ``prototype``, ``formula``, and ``insulator_gap_ev`` of the relaxation's settings.
+    results : mapping
+        Of the stages that ended: ``relaxation``, ``placement``, ``ladder``, ``coupling``, ``tc``.
+    gates : mapping
+        ``max_hull_ev_per_atom``, ``min_frequency_cm1``, ``min_tc_k``.
+    failure : str or None
+        Why a stage could not be finished.
+
+    Returns
+    -------
+    CandidateRecord
+    """
+    judgements = _judge(identity, results, gates)
+    verdict, reason = _verdict(judgements, results, gates, failure)
+    pressure, placement = _placement(results)
+    ladder = results.get("ladder", {})
+    flags = list(dict.fromkeys(flag for judgement in judgements.values() for flag in judgement.flags))
+    by_pressure = _hull_by_pressure(results)
+    lowest = ladder.get("lowest_stable_pressure_gpa")
+    if "hull_incomplete" not in flags and placement is not None and placement["missing"]:
+        flags.append("hull_incomplete")
+    tc = results.get("tc")
+    return CandidateRecord(
+        key=identity["key"],
+        prototype=identity["prototype"],
+        formula=identity["formula"],
+        verdict=verdict,
+        reason=reason,
+        lowest_stable_pressure_gpa=lowest,
+        highest_unstable_pressure_gpa=ladder.get("highest_unstable_pressure_gpa"),
+        hull_ev_per_atom=placement["hull_ev_per_atom"] if placement else None,
+        hull_pressure_gpa=pressure,
+        hull_by_pressure=by_pressure,
+        decomposition=dict(placement["decomposition"]) if placement else None,
+        **{"lambda": tc["lambda"] if tc else None},
+        omega_log_mev=tc["omega_log_mev"] if tc else None,
+        tc_k=_tc_table(tc),
+        tc_spread_k=list(tc["allen_dynes_spread_k"]) if tc else None,
+        figure_of_merit=_figure_of_merit(tc, lowest),
+        flags=flags,
+    )
+
+
+def _judge(
+    identity: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], gates: Mapping[str, Any]
+) -> dict[str, Judgement]:
+    """Judge every stage that has a result, in the order of the funnel."""
+    judged = {}
+    if "relaxation" in results:
+        judged["relax"] = judge_relaxation(results["relaxation"], identity["insulator_gap_ev"])
+    if "placement" in results:
+        judged["hull"] = judge_hull(results["placement"], gates["max_hull_ev_per_atom"])
+    if "ladder" in results:
+        judged["decompress"] = judge_ladder(results["ladder"])
+    if "coupling" in results:
+        coupling = results["coupling"]
+        fields = ("stage", "verdict", "reason", "numbers", "thresholds")
+        judged["coupling"] = Judgement(**{key: coupling[key] for key in fields}, flags=tuple(coupling["flags"]))
+    if "tc" in results:
+        first = results["tc"]["tc"][0]
+        judged["tc"] = judge_tc(first["allen_dynes_k"], first["mu_star"], gates["min_tc_k"])
+    return judged
+
+
+def _verdict(
+    judged: Mapping[str, Judgement],
+    results: Mapping[str, Mapping[str, Any]],
+    gates: Mapping[str, Any],
+    failure: str | None,
+) -> tuple[Verdict, str]:
+    """Return verdict and reason; the first stage that says no decides, and a failure decides only after that."""
+    said_no: dict[str, Verdict] = {
+        "relax": "insulator",
+        "hull": "above_hull",
+        "decompress": "dynamically_unstable",
+        "tc": "not_superconducting",
+    }
+    for stage, verdict in said_no.items():
+        if stage in judged and judged[stage].verdict == "failed":
+            if stage == "decompress":
+                verdict = _rejected_on_the_ladder(results["ladder"])
+            if stage == "tc" and "tc_unverified" in judged.get("coupling", judged[stage]).flags:
+                return "undecided", f"{judged[stage].reason}, but {judged['coupling'].reason}"
+            return verdict, judged[stage].reason
+    undecided = next((judgement.reason for judgement in judged.values() if judgement.verdict == "undecided"), None)
+    if failure or undecided:
+        return "undecided", failure or str(undecided)
+    absent = next((stage for stage in _STAGES if stage not in judged), None)
+    if absent is not None:
+        return "undecided", f"the funnel ended before {absent}"
+    lowest = results["ladder"]["lowest_stable_pressure_gpa"]
+    pressure, placement = _placement(results)
+    ambient = lowest <= _AMBIENT_GPA
+    if placement is None or (ambient and pressure != lowest):
+        return "undecided", f"stable at {lowest:g} GPa, but no hull was computed there"
+    # The rungs were held against the gate of their own run; a stricter one judges the stored numbers again.
+    hull = judge_hull({**placement, "pressure_gpa": pressure}, gates["max_hull_ev_per_atom"])
+    if hull.verdict != "passed":
+        return ("above_hull" if hull.verdict == "failed" else "undecided"), hull.reason
+    reason = f"{judged['decompress'].reason}; {hull.reason}; {judged['tc'].reason}"
+    return ("ambient" if ambient else "stable_to_pressure"), reason
+
+
+def _rejected_on_the_ladder(ladder: Mapping[str, Any]) -> Verdict:
+    """Say what ended the ladder at its first rung."""
+    ended = (ladder["ended_by"] or {}).get("verdict")
+    physical: dict[str | None, Verdict] = {"insulator": "insulator", "above_hull": "above_hull"}
+    return physical.get(ended, "dynamically_unstable")
+
+
+def _hull_by_pressure(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return every energy above hull that was computed, by pressure."""
+    placements = [
+        (rung["pressure_gpa"], rung["placement"])
+        for rung in results.get("ladder", {}).get("rungs", [])
+        if "placement" in rung
+    ]
+    if "placement" in results:
+        placements.append((results["placement"]["pressure_gpa"], results["placement"]))
+    return {f"{pressure:g}": placement["hull_ev_per_atom"] for pressure, placement in placements}
+
+
+def _placement(results: Mapping[str, Mapping[str, Any]]) -> tuple[float | None, Mapping[str, Any] | None]:
+    """Return the hull at the lowest stable pressure, at the start if there is none."""
+    lowest = results.get("ladder", {}).get("lowest_stable_pressure_gpa")
+    for rung in results.get("ladder", {}).get("rungs", []):
+        if lowest is not None and rung["pressure_gpa"] == lowest and "placement" in rung:
+            return lowest, rung["placement"]
+    if "placement" in results:
+        return results["placement"]["pressure_gpa"], results["placement"]
+    return None, None
+
+
+def _figure_of_merit(tc: Mapping[str, Any] | None, pressure_gpa: float | None) -> float | None:
+    tc_k = tc["tc"][0]["allen_dynes_k"] if tc else None
+    return None if tc_k is None or pressure_gpa is None else figure_of_merit(tc_k, pressure_gpa)
+
+
+def _tc_table(tc: Mapping[str, Any] | None) -> TcTable:
+    if tc is None:
+        return TcTable()
+    rows = {_mu_key(row["mu_star"]): row for row in tc["tc"]}
+    return TcTable(
+        allen_dynes={mu: row["allen_dynes_k"] for mu, row in rows.items()},
+        eliashberg={mu: row["eliashberg_k"] for mu, row in rows.items()},
+    )
+
+
+def _mu_key(mu_star: float) -> str:
+    """Return mu* with two decimals, more where they would lose digits: 0.125 must not share a key with 0.12."""
+    short = f"{mu_star:.2f}"
+    return short if abs(float(short) - mu_star) < 1e-9 else f"{mu_star:g}"

@@ -1,0 +1,249 @@
+"""The judges: numbers and thresholds in, a verdict with its reason out. None ever rests on a failed calculation."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hts.phonons import QPointVerdict
+
+PASSED, FAILED, UNDECIDED = "passed", "failed", "undecided"
+# A 2x2x2 q-mesh sees the zone boundary only: instabilities at, say, q = 1/3 escape it.
+_PROVISIONAL_MESH = 2
+# States per spin and eV: a pseudogap at E_F makes the ratio huge, which fails the gate, but not infinite.
+_SMALLEST_DOS = 1e-6
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict of one stage.
+
+    Attributes
+    ----------
+    stage : str
+    verdict : str
+        ``passed``, ``failed`` (nature says no) or ``undecided`` (we don't know, and ``reason`` says why).
+    reason : str
+    numbers, thresholds : dict
+        What was compared with what.
+    flags : tuple of str
+        What qualifies the answer.
+    """
+
+    stage: str
+    verdict: str
+    reason: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    thresholds: dict[str, Any] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-serialisable copy."""
+        return {
+            "stage": self.stage,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "numbers": self.numbers,
+            "thresholds": self.thresholds,
+            "flags": list(self.flags),
+        }
+
+
+def judge_relaxation(relaxation: Mapping[str, Any], insulator_gap_ev: float) -> Judgement:
+    """Judge a relaxed crystal: whether it is a metal, and whether it kept its symmetry.
+
+    Parameters
+    ----------
+    relaxation : mapping
+        ``gap_ev``, ``gap_confirmed`` (seen on the denser mesh), ``space_group_number``, ``initial_space_group_number``,
+        ``pressure_gpa``.
+    insulator_gap_ev : float
+        A larger gap, on the dense mesh, makes an insulator.
+
+    Returns
+    -------
+    Judgement
+        Failed for an insulator only; a change of space group is a flag, because the relaxed crystal is what it is.
+    """
+    numbers = {
+        key: relaxation[key] for key in ("gap_ev", "space_group_number", "initial_space_group_number", "pressure_gpa")
+    }
+    thresholds = {"insulator_gap_ev": insulator_gap_ev}
+    lost = relaxation["space_group_number"] != relaxation["initial_space_group_number"]
+    flags = ("symmetry_lost",) if lost else ()
+    pressure = relaxation["pressure_gpa"]
+    if not math.isfinite(relaxation["gap_ev"]):
+        return Judgement("relax", UNDECIDED, f"no gap at {pressure:g} GPa", numbers, thresholds, flags)
+    if relaxation["gap_ev"] > insulator_gap_ev:
+        reason = f"insulator at {pressure:g} GPa: gap {relaxation['gap_ev']:.2f} eV on the dense mesh"
+        return Judgement("relax", FAILED, reason, numbers, thresholds, flags)
+    reason = f"metal at {pressure:g} GPa, space group {relaxation['space_group_number']}"
+    if lost:
+        reason += f" (was {relaxation['initial_space_group_number']})"
+    return Judgement("relax", PASSED, reason, numbers, thresholds, flags)
+
+
+def judge_hull(placement: Mapping[str, Any], max_hull_ev_per_atom: float) -> Judgement:
+    """Judge the energy above hull at one pressure; an incomplete hull is a flag, because it can only rise.
+
+    Parameters
+    ----------
+    placement : mapping
+        ``hull_ev_per_atom``, ``pressure_gpa``, ``decomposition``, ``missing``.
+    max_hull_ev_per_atom : float
+        The gate, inclusive.
+
+    Returns
+    -------
+    Judgement
+    """
+    above, pressure = placement["hull_ev_per_atom"], placement["pressure_gpa"]
+    flags = ("hull_incomplete",) if placement["missing"] else ()
+    thresholds = {"max_hull_ev_per_atom": max_hull_ev_per_atom}
+    if not math.isfinite(above):
+        return Judgement("hull", UNDECIDED, f"no hull at {pressure:g} GPa", dict(placement), thresholds, flags)
+    parts = " + ".join(f"{fraction:.2f} {name}" for name, fraction in placement["decomposition"].items())
+    inside = above <= max_hull_ev_per_atom
+    relation = "within" if inside else "beyond"
+    reason = f"{above:.3f} eV/atom above {parts} at {pressure:g} GPa, {relation} the gate of {max_hull_ev_per_atom:g}"
+    return Judgement(
+        "hull",
+        PASSED if inside else FAILED,
+        reason,
+        dict(placement),
+        thresholds,
+        flags,
+    )
+
+
+def judge_dynamics(
+    points: Mapping[int, QPointVerdict], number_of_qpoints: int, confirmed: int | None, failure: str | None
+) -> tuple[str, str]:
+    """Decide the dynamic stability of one crystal from its q-points.
+
+    Parameters
+    ----------
+    points : mapping of int to QPointVerdict
+        q index -> verdict, all on one k-mesh.
+    number_of_qpoints : int
+        How many irreducible ones there are.
+    confirmed : int or None
+        The q-point whose imaginary mode was seen again on a denser k-mesh.
+    failure : str or None
+        Why the q-points could not all be computed.
+
+    Returns
+    -------
+    verdict, reason : str
+        ``stable`` only if every q-point is there and stable; ``unstable`` only with a confirmed mode.
+    """
+    if confirmed is not None and confirmed in points and points[confirmed].verdict == "unstable":
+        return "unstable", f"imaginary mode at q {confirmed}: {points[confirmed].reason}, confirmed on a denser k-mesh"
+    if failure is not None:
+        return UNDECIDED, failure
+    absent = number_of_qpoints - len(points)
+    if absent or not points:
+        return UNDECIDED, f"{absent} of {number_of_qpoints} irreducible q-points were not computed"
+    doubtful = [index for index, point in points.items() if point.verdict != "stable"]
+    if doubtful:
+        return UNDECIDED, f"q-point {doubtful[0]}: {points[doubtful[0]].reason}, not confirmed on a denser k-mesh"
+    softest = min(points, key=lambda index: points[index].lowest_cm1)
+    lowest = f"softest {points[softest].lowest_cm1:.0f} cm-1 at q {softest}"
+    return "stable", f"no imaginary mode at {number_of_qpoints} irreducible q-points; {lowest}"
+
+
+def judge_ladder(ladder: Mapping[str, Any]) -> Judgement:
+    """Judge the descent: passed if the crystal is dynamically stable anywhere on the ladder.
+
+    Parameters
+    ----------
+    ladder : mapping
+        As `hts.rungs.collect_ladder` returns it.
+
+    Returns
+    -------
+    Judgement
+        With ``provisional_q_grid`` where stability rests on a 2x2x2 q-mesh alone.
+    """
+    numbers = {key: ladder[key] for key in ("lowest_stable_pressure_gpa", "highest_unstable_pressure_gpa", "ended_by")}
+    stable = [rung for rung in ladder["rungs"] if rung["verdict"] == "stable"]
+    coarse = any(max(rung["phonons"]["qpoints_mesh"]) <= _PROVISIONAL_MESH for rung in stable)
+    flags = ("provisional_q_grid",) if coarse else ()
+    return Judgement("decompress", ladder["verdict"], ladder["reason"], numbers, {}, flags)
+
+
+def judge_coupling(
+    series: Sequence[Mapping[str, Any]], max_dos_deviation: float, max_fermi_deviation_ev: float
+) -> Judgement:
+    """Hold each alpha2F against what pw.x says of the same electrons.
+
+    Parameters
+    ----------
+    series : sequence of mapping
+        For each fine mesh and smearing: ``label``, ``lambda``, ``dos_ef_epw``, ``dos_ef_tetrahedra`` (states per spin,
+        eV and cell, same smearing), ``fermi_epw_ev``, ``fermi_dense_ev`` (pw.x on the dense mesh). What EPW did not
+        print is None, and passes no gate.
+    max_dos_deviation : float
+        Relative.
+    max_fermi_deviation_ev : float
+
+    Returns
+    -------
+    Judgement
+        Passed when the first of the series passes both gates. When none does, passed too but flagged ``tc_unverified``:
+        the Tc is shown with that flag and never ranks a candidate ``ambient`` silently. Undecided without any series.
+    """
+    thresholds = {"max_dos_deviation": max_dos_deviation, "max_fermi_deviation_ev": max_fermi_deviation_ev}
+    if not series:
+        return Judgement("coupling", UNDECIDED, "no alpha2F was computed", {}, thresholds)
+    judged = []
+    for item in series:
+        dos, fermi = _deviations(item)
+        good = dos is not None and abs(dos) <= max_dos_deviation
+        good = good and fermi is not None and abs(fermi) <= max_fermi_deviation_ev
+        judged.append({**item, "dos_deviation": dos, "fermi_deviation_ev": fermi, "gates_passed": good})
+    best = next((item for item in judged if item["gates_passed"]), judged[0])
+    detail = f"{deviations_text(best)} against pw.x at {best['label']}"
+    numbers = {"series": judged, "chosen": best["label"]}
+    if best["gates_passed"]:
+        return Judgement("coupling", PASSED, f"lambda {best['lambda']:.2f}; {detail}", numbers, thresholds)
+    reason = f"lambda {best['lambda']:.2f} is unverified: {detail}"
+    return Judgement("coupling", PASSED, reason, numbers, thresholds, ("tc_unverified",))
+
+
+def _deviations(item: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Return the relative deviation of N(E_F) and that of E_F in eV; None for what EPW did not print."""
+    dos = fermi = None
+    if item["dos_ef_epw"] is not None:
+        dos = item["dos_ef_epw"] / max(item["dos_ef_tetrahedra"], _SMALLEST_DOS) - 1
+    if item["fermi_epw_ev"] is not None:
+        fermi = item["fermi_epw_ev"] - item["fermi_dense_ev"]
+    return dos, fermi
+
+
+def deviations_text(item: Mapping[str, Any]) -> str:
+    """Say how far N(E_F) and E_F of one judged member of a series are from those of pw.x."""
+    dos, fermi = item["dos_deviation"], item["fermi_deviation_ev"]
+    return ", ".join(
+        (
+            "N(E_F) not printed" if dos is None else f"N(E_F) {dos:+.1%}",
+            "E_F not printed" if fermi is None else f"E_F {fermi:+.3f} eV",
+        )
+    )
+
+
+def judge_tc(tc_k: float | None, mu_star: float, min_tc_k: float) -> Judgement:
+    """Judge the ranking Tc (Allen-Dynes with f1 and f2 at the first mu*).
+
+    Returns
+    -------
+    Judgement
+        Failed (not superconducting) below ``min_tc_k``; undecided where there is no number.
+    """
+    thresholds = {"min_tc_k": min_tc_k, "mu_star": mu_star}
+    numbers = {"tc_k": tc_k}
+    if tc_k is None or not math.isfinite(tc_k):
+        return Judgement("tc", UNDECIDED, f"no Tc at mu* = {mu_star:g}", numbers, thresholds)
+    relation = "at least" if tc_k >= min_tc_k else "below"
+    reason = f"Allen-Dynes Tc {tc_k:.1f} K at mu* = {mu_star:g}, {relation} {min_tc_k:g} K"
+    return Judgement("tc", PASSED if tc_k >= min_tc_k else FAILED, reason, numbers, thresholds)

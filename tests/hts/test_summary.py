@@ -1,0 +1,220 @@
+"""The record of a candidate: which verdict follows from which results, and that a failure never becomes one."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hts.records import CandidateRecord
+from hts.rungs import collect_ladder, excerpt
+from hts.summary import candidate_record
+from hts.verdict import judge_coupling
+
+IDENTITY = {"key": "perovskite-Al4H", "prototype": "perovskite", "formula": "Al4H", "insulator_gap_ev": 0.05}
+GATES = {"max_hull_ev_per_atom": 0.3, "min_frequency_cm1": -20, "min_tc_k": 1.0}
+# design/cli.md: the keys that `hts candidates --json` promises; more may be added.
+CONTRACT = {
+    "key", "prototype", "formula", "verdict", "reason", "lowest_stable_pressure_gpa", "highest_unstable_pressure_gpa",
+    "hull_ev_per_atom", "hull_pressure_gpa", "decomposition", "lambda", "omega_log_mev", "tc_k", "figure_of_merit",
+    "flags", "cost_core_hours", "uuid",
+}  # fmt: skip
+PHYSICAL_NO = {"insulator", "above_hull", "dynamically_unstable", "not_superconducting"}
+Results = dict[str, dict[str, Any]]
+
+
+def placement(pressure: float = 10.0, above: float = 0.1, missing: tuple[str, ...] = ()) -> dict[str, Any]:
+    parts = {"Al": 0.8, "H2": 0.2}
+    return {"hull_ev_per_atom": above, "pressure_gpa": pressure, "decomposition": parts, "missing": list(missing)}
+
+
+def rung(pressure: float, verdict: str, above: float | None = 0.1, mesh: int = 2) -> dict[str, Any]:
+    found = {"pressure_gpa": pressure, "verdict": verdict, "reason": verdict, "phonons": {"qpoints_mesh": [mesh] * 3}}
+    return found | ({} if above is None else {"placement": excerpt("placement", placement(pressure, above))})
+
+
+def everything(*rungs: dict[str, Any], tc_k: float | None = 8.0) -> Results:
+    series = {
+        "label": "k24", "lambda": 0.52, "dos_ef_epw": 0.6, "dos_ef_tetrahedra": 0.6, "fermi_epw_ev": 9.5,
+        "fermi_dense_ev": 9.5, "fermi_scf_ev": 9.5,
+    }  # fmt: skip
+    rows = [
+        {"mu_star": mu, "mcmillan_k": 7.0, "allen_dynes_k": tc_k, "eliashberg_k": 9.0, "status": "superconducting"}
+        for mu in (0.1, 0.13)
+    ]
+    return {
+        "relaxation": {
+            "gap_ev": 0.0, "space_group_number": 221, "initial_space_group_number": 221, "pressure_gpa": 10.0
+        },
+        "placement": placement(),
+        "ladder": collect_ladder(list(rungs) or [rung(10.0, "stable"), rung(0.0, "stable", 0.12)]),
+        "coupling": judge_coupling([series], 0.1, 0.1).to_dict(),
+        "tc": {"lambda": 0.52, "omega_log_mev": 46.0, "tc": rows, "allen_dynes_spread_k": [7.0, 9.0]},
+    }  # fmt: skip
+
+
+def record(results: Results, failure: str | None = None, **gates: float) -> CandidateRecord:
+    return candidate_record(IDENTITY, results, GATES | gates, failure)
+
+
+def until(results: Results, last: str) -> Results:
+    names = list(results)
+    return {name: results[name] for name in names[: names.index(last) + 1]}
+
+
+def changed(results: Results, stage: str, **changes: Any) -> Results:
+    return copy.deepcopy(results) | {stage: results[stage] | changes}
+
+
+DOWN_TO_5 = everything(rung(10.0, "stable"), rung(0.0, "unstable"), rung(5.0, "stable", 0.11))
+CASES: dict[str, tuple[Results, str | None, str]] = {
+    "ambient": (everything(), None, "ambient"),
+    "stable to 5 GPa": (DOWN_TO_5, None, "stable_to_pressure"),
+    "above hull at 0": (everything(rung(10.0, "stable"), rung(0.0, "above_hull", 0.4)), None, "stable_to_pressure"),
+    "unstable at the start": (until(everything(rung(10.0, "unstable")), "ladder"), None, "dynamically_unstable"),
+    "insulator": (until(changed(everything(), "relaxation", gap_ev=2.0), "relaxation"), None, "insulator"),
+    "insulator on the ladder": (until(everything(rung(10.0, "insulator")), "ladder"), None, "insulator"),
+    "above hull": (until(changed(everything(), "placement", hull_ev_per_atom=0.31), "placement"), None, "above_hull"),
+    "above hull on the ladder": (until(everything(rung(10.0, "above_hull")), "ladder"), None, "above_hull"),
+    "no superconductor": (everything(tc_k=0.2), None, "not_superconducting"),
+    "no Tc": (everything(tc_k=None), None, "undecided"),
+    "nothing": ({}, None, "undecided"),
+    "relaxation failed": ({}, "relax: scf did not converge", "undecided"),
+    "hull failed": (until(everything(), "relaxation"), "hull: Al failed", "undecided"),
+    "rung undecided": (until(everything(rung(10.0, "undecided")), "ladder"), "decompress: ph.x", "undecided"),
+    "lower rung undecided": (
+        until(everything(rung(10.0, "stable"), rung(0.0, "undecided")), "ladder"), "decompress: ph.x", "undecided"
+    ),
+    "epw failed": (until(everything(), "ladder"), "coupling: epw.x", "undecided"),
+    "coupling undecided": (
+        changed(until(everything(), "coupling"), "coupling", verdict="undecided", reason="no alpha2F"),
+        None, "undecided"
+    ),
+    "no hull at 0": (everything(rung(10.0, "stable"), rung(0.0, "stable", None)), None, "undecided"),
+    "a rung without its ladder": (until(everything(), "placement") | {"tc": everything()["tc"]}, None, "undecided"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("results", "failure", "verdict"), CASES.values(), ids=list(CASES))
+def test_verdicts(results: Results, failure: str | None, verdict: str) -> None:
+    found = record(results, failure)
+    assert found.verdict == verdict
+    assert found.reason
+    if failure is not None:
+        assert found.reason == failure
+
+
+def test_every_verdict_is_reached() -> None:
+    reached = {verdict for _, _, verdict in CASES.values()}
+    assert reached == set(CandidateRecord.model_fields["verdict"].annotation.__args__)  # type: ignore[union-attr]
+
+
+@given(
+    names=st.sets(st.sampled_from(list(everything()))),
+    failure=st.none() | st.just("job was killed"),
+    gap=st.sampled_from([0.0, 2.0, float("nan")]),
+    above=st.sampled_from([0.1, 0.31, float("nan")]),
+    verdicts=st.lists(st.sampled_from(["stable", "unstable", "above_hull", "insulator", "undecided"]), max_size=3),
+    placed=st.booleans(),
+    tc_k=st.sampled_from([8.0, 0.2, 0.0, None, float("nan")]),
+)
+def test_no_failure_becomes_a_physical_verdict(
+    names: set[str],
+    failure: str | None,
+    gap: float,
+    above: float,
+    verdicts: list[str],
+    placed: bool,
+    tc_k: float | None,
+) -> None:
+    """Whatever is missing or not a number: a "no" needs a stage that said no, a "yes" needs all of them."""
+    rungs = [rung(10.0 - 5 * index, name, 0.1 if placed else None) for index, name in enumerate(verdicts)]
+    full = everything(tc_k=tc_k) | {"ladder": collect_ladder(rungs)}
+    full["relaxation"]["gap_ev"], full["placement"]["hull_ev_per_atom"] = gap, above
+    verdict = record({name: content for name, content in full.items() if name in names}, failure).verdict
+    ladder = full["ladder"]
+    said_no = {
+        "insulator": ("relaxation" in names and gap == 2.0) or "insulator" in verdicts,
+        "above_hull": ("placement" in names and above == 0.31) or "above_hull" in verdicts,
+        "dynamically_unstable": "ladder" in names and ladder["verdict"] == "failed",
+        "not_superconducting": "tc" in names and tc_k in (0.2, 0.0),
+    }
+    if verdict in PHYSICAL_NO:
+        assert said_no[verdict]
+    elif verdict != "undecided":
+        assert failure is None
+        assert names == set(full)
+        assert (gap, tc_k, ladder["verdict"]) == (0.0, 8.0, "passed")
+        assert verdict != "ambient" or (ladder["lowest_stable_pressure_gpa"] == 0.0 and placed)
+
+
+def test_a_stricter_gate_judges_the_stored_numbers_again() -> None:
+    """0.12 eV/atom at 0 GPa: ambient under a gate of 0.3, above hull under one of 0.11 that the start still passes."""
+    assert record(everything()).verdict == "ambient"
+    strict = record(everything(), max_hull_ev_per_atom=0.11)
+    assert strict.verdict == "above_hull"
+    assert "0.120 eV/atom" in strict.reason and "at 0 GPa" in strict.reason
+    assert record(everything(), min_tc_k=50.0).verdict == "not_superconducting"
+
+
+def test_keys_are_those_of_the_contract() -> None:
+    for results, failure, _ in CASES.values():
+        content = json.loads(json.dumps(record(results, failure).model_dump(by_alias=True), allow_nan=False))
+        assert set(content) >= CONTRACT
+        assert set(content["tc_k"]) == {"allen_dynes", "eliashberg"}
+
+
+def test_what_was_not_computed_is_none() -> None:
+    empty = record({}, "relax: failed").model_dump(by_alias=True)
+    filled = {"key", "prototype", "formula", "verdict", "reason", "tc_k", "flags", "hull_by_pressure"}
+    assert {key for key, value in empty.items() if value is not None} == filled
+    assert empty["tc_k"] == {"allen_dynes": {}, "eliashberg": {}}
+    no_tc = record(everything(tc_k=None))
+    assert no_tc.figure_of_merit is None
+    assert no_tc.tc_k.allen_dynes == {"0.10": None, "0.13": None}
+    assert no_tc.tc_k.eliashberg == {"0.10": 9.0, "0.13": 9.0}
+
+
+def test_hull_belongs_to_the_lowest_stable_pressure() -> None:
+    found = record(DOWN_TO_5)
+    assert (found.hull_pressure_gpa, found.hull_ev_per_atom) == (5.0, 0.11)
+    assert found.hull_by_pressure == {"10": 0.1, "5": 0.11, "0": 0.1}
+    assert (found.lowest_stable_pressure_gpa, found.highest_unstable_pressure_gpa) == (5.0, 0.0)
+    nowhere = record(CASES["unstable at the start"][0])
+    assert (nowhere.hull_pressure_gpa, nowhere.lowest_stable_pressure_gpa) == (10.0, None)
+
+
+def test_figure_of_merit() -> None:
+    """Tc / sqrt(P^2 + 39^2): 1 for MgB2; https://doi.org/10.1146/annurev-conmatphys-031218-013413."""
+    assert record(everything(tc_k=39.0)).figure_of_merit == pytest.approx(1.0)
+    assert record(DOWN_TO_5).figure_of_merit == pytest.approx(8.0 / (5**2 + 39**2) ** 0.5)
+
+
+def test_mu_star_keys_do_not_collide() -> None:
+    results = everything()
+    results["tc"]["tc"] = [row | {"mu_star": mu} for row, mu in zip(results["tc"]["tc"], (0.12, 0.125), strict=True)]
+    assert set(record(results).tc_k.allen_dynes) == {"0.12", "0.125"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "flag"),
+    [
+        ("relaxation", {"space_group_number": 1}, "symmetry_lost"),
+        ("placement", {"missing": ["AlH3"]}, "hull_incomplete"),
+        ("coupling", {"flags": ["tc_unverified"]}, "tc_unverified"),
+    ],
+)
+def test_flags(stage: str, changes: dict[str, Any], flag: str) -> None:
+    assert record(everything()).flags == ["provisional_q_grid"]
+    found = record(changed(everything(), stage, **changes))
+    assert found.verdict == "ambient"
+    assert sorted(found.flags) == sorted({"provisional_q_grid", flag})
+
+
+def test_flags_of_the_rungs() -> None:
+    fine = everything(rung(10.0, "stable", mesh=4), rung(0.0, "stable", mesh=4))
+    assert record(fine).flags == []
+    fine["ladder"]["rungs"][1]["placement"]["missing"] = ["AlH3"]
+    assert record(fine).flags == ["hull_incomplete"]

@@ -1,0 +1,169 @@
+"""Each judge at its thresholds; what is not a number never decides anything."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hts.phonons import QPointVerdict
+from hts.verdict import judge_coupling, judge_dynamics, judge_hull, judge_ladder, judge_relaxation, judge_tc
+
+RELAXATION = {"gap_ev": 0.0, "space_group_number": 221, "initial_space_group_number": 221, "pressure_gpa": 10.0}
+PLACEMENT = {"hull_ev_per_atom": 0.1, "pressure_gpa": 10.0, "decomposition": {"Al": 0.4, "H2": 0.6}, "missing": []}
+SERIES = {
+    "label": "k24_q4", "lambda": 0.5, "dos_ef_epw": 0.6, "dos_ef_tetrahedra": 0.6, "fermi_epw_ev": 9.5,
+    "fermi_dense_ev": 9.5,
+}  # fmt: skip
+
+
+def point(verdict: str, lowest: float = 100.0) -> QPointVerdict:
+    return QPointVerdict(verdict, lowest, f"lowest {lowest:.0f} cm-1", {"H": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("gap", "verdict"),
+    [(0.0, "passed"), (-1.0, "passed"), (0.05, "passed"), (0.0501, "failed"), (math.nan, "undecided")],
+)
+def test_relaxation(gap: float, verdict: str) -> None:
+    judgement = judge_relaxation(RELAXATION | {"gap_ev": gap}, 0.05)
+    assert (judgement.stage, judgement.verdict, judgement.flags) == ("relax", verdict, ())
+
+
+def test_lost_symmetry_is_a_flag() -> None:
+    judgement = judge_relaxation(RELAXATION | {"space_group_number": 1}, 0.05)
+    assert judgement.verdict == "passed"
+    assert judgement.flags == ("symmetry_lost",)
+    assert "space group 1 (was 221)" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("above", "verdict"), [(0.0, "passed"), (0.3, "passed"), (0.3001, "failed"), (math.nan, "undecided")]
+)
+@pytest.mark.parametrize("missing", [[], ["AlH3"]])
+def test_hull(above: float, verdict: str, missing: list[str]) -> None:
+    judgement = judge_hull(PLACEMENT | {"hull_ev_per_atom": above, "missing": missing}, 0.3)
+    assert judgement.verdict == verdict
+    assert judgement.flags == (("hull_incomplete",) if missing else ())
+    assert verdict == "undecided" or "0.40 Al + 0.60 H2 at 10 GPa" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("points", "count", "confirmed", "failure", "verdict"),
+    [
+        ({1: "stable", 2: "stable"}, 2, None, None, "stable"),
+        ({1: "stable", 2: "unstable"}, 2, 2, None, "unstable"),
+        ({2: "unstable"}, 4, 2, None, "unstable"),  # the others were not run: the first confirmed one ends it
+        ({2: "unstable"}, 4, 2, "q 3 failed", "unstable"),
+        ({1: "stable", 2: "unstable"}, 2, None, None, "undecided"),  # not confirmed
+        ({1: "stable", 2: "stable"}, 2, 2, None, "stable"),  # confirmation flipped it
+        ({1: "stable", 2: "undecided"}, 2, None, None, "undecided"),
+        ({1: "stable"}, 2, None, None, "undecided"),
+        ({1: "stable", 2: "stable"}, 2, None, "q 2 failed", "undecided"),
+        ({}, 0, None, None, "undecided"),
+        ({}, 4, 2, "all failed", "undecided"),
+    ],
+)
+def test_dynamics(points: dict[int, str], count: int, confirmed: int | None, failure: str | None, verdict: str) -> None:
+    judged = {index: point(name) for index, name in points.items()}
+    found, reason = judge_dynamics(judged, count, confirmed, failure)
+    assert found == verdict
+    assert reason
+    assert verdict != "undecided" or failure is None or reason == failure
+
+
+@given(
+    st.dictionaries(st.integers(1, 6), st.sampled_from(["stable", "unstable", "undecided"])),
+    st.integers(0, 6),
+    st.none() | st.integers(1, 6),
+    st.none() | st.just("ph.x was killed"),
+)
+def test_dynamics_needs_everything_for_yes_and_a_confirmed_mode_for_no(
+    names: dict[int, str], count: int, confirmed: int | None, failure: str | None
+) -> None:
+    verdict, _ = judge_dynamics({index: point(name) for index, name in names.items()}, count, confirmed, failure)
+    if verdict == "stable":
+        assert failure is None and len(names) == count and set(names.values()) == {"stable"}
+    elif verdict == "unstable":
+        assert names.get(confirmed or 0) == "unstable"
+    else:
+        assert verdict == "undecided"
+
+
+def test_the_softest_mode_is_named() -> None:
+    _, reason = judge_dynamics({1: point("stable", 230.0), 4: point("stable", 149.0)}, 2, None, None)
+    assert reason == "no imaginary mode at 2 irreducible q-points; softest 149 cm-1 at q 4"
+
+
+def rung(verdict: str, mesh: list[int]) -> dict[str, Any]:
+    return {"pressure_gpa": 10.0, "verdict": verdict, "phonons": {"qpoints_mesh": mesh}}
+
+
+@pytest.mark.parametrize(
+    ("rungs", "flags"),
+    [
+        ([rung("stable", [2, 2, 2])], ("provisional_q_grid",)),
+        ([rung("stable", [3, 3, 3])], ()),
+        ([rung("stable", [2, 2, 1])], ("provisional_q_grid",)),
+        ([rung("unstable", [2, 2, 2])], ()),
+        ([], ()),
+    ],
+)
+def test_ladder(rungs: list[dict[str, Any]], flags: tuple[str, ...]) -> None:
+    ladder = {
+        "rungs": rungs, "lowest_stable_pressure_gpa": None, "highest_unstable_pressure_gpa": None, "ended_by": None,
+        "verdict": "failed", "reason": "why",
+    }  # fmt: skip
+    judgement = judge_ladder(ladder)
+    assert (judgement.verdict, judgement.reason, judgement.flags) == ("failed", "why", flags)
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags"),
+    [
+        ({}, ()),
+        ({"dos_ef_epw": 0.66}, ()),
+        ({"dos_ef_epw": 0.67}, ("tc_unverified",)),
+        ({"dos_ef_epw": 0.53}, ("tc_unverified",)),
+        ({"fermi_epw_ev": 9.59}, ()),
+        ({"fermi_epw_ev": 8.8}, ("tc_unverified",)),
+        ({"dos_ef_tetrahedra": 0.0}, ("tc_unverified",)),
+        ({"dos_ef_epw": math.nan}, ("tc_unverified",)),
+    ],
+)
+def test_coupling_gates(changes: dict[str, float], flags: tuple[str, ...]) -> None:
+    judgement = judge_coupling([SERIES | changes], 0.1001, 0.1)
+    assert (judgement.verdict, judgement.flags) == ("passed", flags)
+    assert ("unverified" in judgement.reason) == bool(flags)
+
+
+def test_the_first_of_the_series_that_passes_answers() -> None:
+    bad, good, later = (SERIES | {"label": name} for name in ("bad", "good", "later"))
+    judgement = judge_coupling([bad | {"dos_ef_epw": 1.0}, good, later], 0.1, 0.1)
+    assert judgement.numbers["chosen"] == "good"
+    assert [item["gates_passed"] for item in judgement.numbers["series"]] == [False, True, True]
+    assert judgement.flags == ()
+
+
+def test_no_alpha2f_is_undecided() -> None:
+    assert judge_coupling([], 0.1, 0.1).verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("tc", "verdict"),
+    [(1.0, "passed"), (0.999, "failed"), (0.0, "failed"), (None, "undecided"), (math.nan, "undecided")],
+)
+def test_tc(tc: float | None, verdict: str) -> None:
+    assert judge_tc(tc, 0.1, 1.0).verdict == verdict
+
+
+def test_judgements_are_json() -> None:
+    for judgement in (
+        judge_relaxation(RELAXATION, 0.05),
+        judge_hull(PLACEMENT, 0.3),
+        judge_coupling([SERIES], 0.1, 0.1),
+    ):
+        content = json.loads(json.dumps(judgement.to_dict(), allow_nan=False))
+        assert list(content) == ["stage", "verdict", "reason", "numbers", "thresholds", "flags"]
