@@ -1,0 +1,1 @@
+"""The only part of hts that touches AiiDA: profile, launch, daemon, query."""

@@ -1,0 +1,293 @@
+"""Submission as wanted minus present: idempotent, limited, and safe against two at once and a crash in between."""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from aiida import orm
+from aiida.common.exceptions import MultipleObjectsError, NotExistent
+from aiida.engine import submit
+from aiida.manage import get_manager
+from aiida.manage.configuration import get_config
+from aiida.plugins import WorkflowFactory
+
+from hts.campaign import Campaign
+from hts.enumeration import Candidate, enumerate_candidates
+from hts.errors import UserError
+from hts.job_slots import slot_prepend_text
+from hts.job_times import stamped
+from hts.store.campaign_group import CampaignGroup
+from hts.store.codes import CODES, slots_folder
+from hts.store.pseudos import cutoffs_for, pseudos_for
+
+_ENDED_WITHOUT_ANSWER = ("killed", "excepted")
+# Settings that judge stored numbers but don't change what is computed: they are not part of a candidate's identity.
+_JUDGING_STAGES = ("tc",)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass of submission found and did.
+
+    Attributes
+    ----------
+    submitted : tuple of str
+        Keys of the candidates submitted just now.
+    active : int
+        Screenings running after the pass.
+    waiting : int
+        Candidates that will be submitted when others have ended.
+    """
+
+    submitted: tuple[str, ...]
+    active: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class PreparedCampaign:
+    """A campaign whose codes, pseudopotentials and settings have been found and agree.
+
+    Attributes
+    ----------
+    campaign : Campaign
+    candidates : tuple of Candidate
+    codes : dict of str to Code
+    labels : dict of str to str
+        Key of a candidate -> its identity, see `identity_label`.
+    """
+
+    campaign: Campaign
+    candidates: tuple[Candidate, ...]
+    codes: dict[str, orm.AbstractCode]
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def builder(self, candidate: Candidate, *, retry: bool = False) -> Any:
+        """Return the inputs of one candidate's screening, with its identity as the process's label."""
+        campaign = self.campaign
+        overrides = {stage: dict(settings) for stage, settings in campaign.overrides.items()}
+        overrides.setdefault("tc", {}).setdefault("mu_star", list(campaign.mu_star))
+        try:
+            screening: Any = WorkflowFactory("hts.screening")
+            builder = screening.get_builder_from_protocol(
+                self.codes,
+                orm.StructureData(pymatgen=candidate.structure),
+                campaign.pseudo_family,
+                protocol=campaign.protocol,
+                overrides=overrides,
+                options={**job_options(campaign, self.codes), "retry_failed_references": retry},
+                identity={"key": candidate.key, "prototype": candidate.prototype, "formula": candidate.formula},
+                ladder=campaign.pressures_gpa.model_dump(),
+                gates=campaign.gates.model_dump(),
+            )
+        except ValueError as error:
+            raise UserError(f"{campaign.name}: {error}") from error
+        builder.metadata.label = identity_label(campaign, candidate, builder)
+        return builder
+
+
+def prepare(campaign: Campaign) -> PreparedCampaign:
+    """Check everything that a campaign needs before anything is stored.
+
+    Parameters
+    ----------
+    campaign : Campaign
+
+    Returns
+    -------
+    PreparedCampaign
+
+    Raises
+    ------
+    UserError
+        For a missing code, a code of another plugin, a missing or unsuited pseudopotential, a missing cutoff hint, or
+        an override that the protocols don't know.
+    """
+    codes = {name: _load_code(name, label) for name, label in campaign.codes.items()}
+    candidates = tuple(enumerate_candidates(campaign))
+    elements = sorted({site.specie.symbol for candidate in candidates for site in candidate.structure})
+    pseudos_for(campaign.pseudo_family, elements)
+    if campaign.overrides.get("dft", {}).get("ecutwfc_ry") is None:
+        cutoffs_for(campaign.pseudo_family, elements)
+    prepared = PreparedCampaign(campaign, candidates, codes)
+    labels = {candidate.key: str(prepared.builder(candidate).metadata.label) for candidate in candidates}
+    return replace(prepared, labels=labels)
+
+
+def _load_code(name: str, label: str) -> orm.AbstractCode:
+    try:
+        code = orm.load_code(label)
+    except (NotExistent, MultipleObjectsError) as error:
+        raise UserError(
+            f"codes.{name}: code {label!r} not found; `hts setup` makes it, `verdi code list` shows what is there"
+        ) from error
+    wanted = CODES[name][1] if name in CODES else None
+    if wanted is not None and code.default_calc_job_plugin != wanted:
+        raise UserError(
+            f"codes.{name}: {label} is of plugin {code.default_calc_job_plugin}, {wanted} was wanted; give another code"
+        )
+    return code
+
+
+def job_options(campaign: Campaign, codes: dict[str, orm.AbstractCode]) -> dict[str, Any]:
+    """Return AiiDA's job options by code.
+
+    On `core.direct`, which has no queue, a job waits for one of `max_jobs` slots.
+    """
+    options: dict[str, Any] = {"qpoints_at_once": campaign.max_jobs}
+    for name, code in codes.items():
+        asked = campaign.resources_for(name)
+        entry: dict[str, Any] = {
+            "resources": {"num_machines": asked.num_machines, "num_mpiprocs_per_machine": asked.num_mpiprocs},
+            "max_wallclock_seconds": asked.max_wallclock_seconds,
+        }
+        for key in ("queue_name", "account", "qos", "max_memory_kb"):
+            if getattr(asked, key) is not None:
+                entry[key] = getattr(asked, key)
+        if code.computer is not None and code.computer.scheduler_type == "core.direct":
+            entry["prepend_text"] = stamped(slot_prepend_text(campaign.max_jobs, str(slots_folder())))
+        options[name] = entry
+    return options
+
+
+def identity_label(campaign: Campaign, candidate: Candidate, builder: Any) -> str:
+    """Return what a candidate is known by: campaign, key, and a fingerprint of everything that decides its numbers."""
+    settings = {
+        stage: content for stage, content in builder.settings.get_dict().items() if stage not in _JUDGING_STAGES
+    }
+    content = {
+        "settings": settings,
+        "pressures": campaign.pressures_gpa.model_dump(),
+        "pseudos": {element: pseudo.md5 for element, pseudo in sorted(builder.pseudos.items())},
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{campaign.name}/{candidate.key}/{digest}"
+
+
+def submit_missing(prepared: PreparedCampaign, *, retry: bool = False, ended_up_to_pk: int | None = None) -> Pass:
+    """Submit what is wanted, not present, and allowed; run twice or twice at once it submits nothing twice.
+
+    Parameters
+    ----------
+    prepared : PreparedCampaign
+    retry : bool
+        Count screenings that ended with an exit code as missing, too; killed and excepted ones always are.
+    ended_up_to_pk : int, optional
+        Of those, only the ones up to this node count, so that what ends the same way again is not submitted for ever.
+
+    Returns
+    -------
+    Pass
+    """
+    campaign = prepared.campaign
+    submitted = []
+    with _submission_lock():
+        group = campaign_group(campaign.name, create=True)
+        content = campaign.model_dump(mode="json")
+        if group.base.extras.get("campaign", None) != content:
+            group.base.extras.set("campaign", content)
+        states = _states(campaign.name)
+        missing = [
+            candidate
+            for candidate in prepared.candidates
+            if _is_missing(states.get(prepared.labels[candidate.key]), retry, ended_up_to_pk)
+        ]
+        active = sum(1 for _, state, _ in states.values() if state not in (*_ENDED_WITHOUT_ANSWER, "finished"))
+        for candidate in missing[: max(0, campaign.max_candidates - active)]:
+            group.add_nodes([submit(prepared.builder(candidate, retry=retry))])
+            submitted.append(candidate.key)
+        # A crash between submitting and grouping is mended here: the label says which campaign a process belongs to.
+        group.add_nodes(_screenings(campaign.name))
+    return Pass(tuple(submitted), active + len(submitted), len(missing) - len(submitted))
+
+
+def has_work(prepared: PreparedCampaign, *, retry: bool = False) -> bool:
+    """Return whether a candidate of a campaign is still to be submitted, or runs.
+
+    Parameters
+    ----------
+    prepared : PreparedCampaign
+    retry : bool
+        As for `submit_missing`.
+    """
+    states = _states(prepared.campaign.name)
+    newest = [states.get(label) for label in prepared.labels.values()]
+    return any(state is None or state[1] != "finished" or _is_missing(state, retry, None) for state in newest)
+
+
+def campaign_group(name: str, *, create: bool = False) -> CampaignGroup:
+    """Return the group of a campaign.
+
+    Raises
+    ------
+    UserError
+        If there is none and it is not to be made.
+    """
+    found = orm.QueryBuilder().append(CampaignGroup, filters={"label": name}).first(flat=True)
+    if found is None and not create:
+        known = ", ".join(sorted(orm.QueryBuilder().append(CampaignGroup, project="label").all(flat=True))) or "none"
+        raise UserError(
+            f"campaign {name!r} not found in this profile; there are: {known}; `hts run FILE.yaml` starts one"
+        )
+    return found if found is not None else CampaignGroup(label=name).store()
+
+
+def newest_pk() -> int:
+    """Return the highest primary key of the profile's nodes; 0 in an empty one."""
+    query = orm.QueryBuilder().append(orm.Node, project="id", tag="node")
+    query.order_by({"node": [{"id": "desc"}]})
+    return query.limit(1).first(flat=True) or 0
+
+
+def _is_missing(newest: tuple[int, str, int | None] | None, retry: bool, ended_up_to_pk: int | None) -> bool:
+    if newest is None:
+        return True
+    pk, state, exit_status = newest
+    if ended_up_to_pk is not None and pk > ended_up_to_pk:
+        return False
+    return state in _ENDED_WITHOUT_ANSWER or (retry and state == "finished" and bool(exit_status))
+
+
+def _states(name: str) -> dict[str, tuple[int, str, int | None]]:
+    """Return pk, process state and exit status of the newest screening of every identity."""
+    query = orm.QueryBuilder().append(
+        orm.WorkChainNode,
+        filters={"label": {"like": f"{_escaped(name)}/%"}, "process_type": "aiida.workflows:hts.screening"},
+        project=["label", "id", "attributes.process_state", "attributes.exit_status"],
+        tag="screening",
+    )
+    query.order_by({"screening": [{"id": "asc"}]})
+    return {label: (pk, state or "created", status) for label, pk, state, status in query.all()}
+
+
+def _screenings(name: str) -> list[orm.WorkChainNode]:
+    query = orm.QueryBuilder().append(CampaignGroup, filters={"label": name}, tag="group", project="id")
+    query.append(orm.WorkChainNode, with_group="group", project="id")
+    known = {row[1] for row in query.all()}
+    found = orm.QueryBuilder().append(
+        orm.WorkChainNode,
+        filters={"label": {"like": f"{_escaped(name)}/%"}, "process_type": "aiida.workflows:hts.screening"},
+    )
+    return [node for node in found.all(flat=True) if node.pk not in known]
+
+
+def _escaped(name: str) -> str:
+    """Escape what SQL's LIKE would take for a wildcard."""
+    return name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+
+
+@contextmanager
+def _submission_lock() -> Iterator[None]:
+    """Let one submission at a time work on a profile; the kernel frees the lock whatever happens to the holder."""
+    profile = get_manager().get_profile()
+    name = profile.name if profile is not None else "none"
+    path = Path(get_config().dirpath) / "access" / f"hts-submit-{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,177 @@
+"""The story of one candidate: each stage with its verdict, numbers, nodes and cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+
+from hts.store.process_tree import JobCost, ProcessRow, descend, job_costs
+from hts.store.query import Screening, record_of
+from hts.verdict import deviations_text
+
+# What aiida-quantumespresso calls the only iteration of most jobs: no news.
+_FIRST_ITERATION = "iteration_01"
+
+
+def tell(screening: Screening) -> dict[str, Any]:
+    """Collect what the graph knows of one screening.
+
+    Parameters
+    ----------
+    screening : Screening
+
+    Returns
+    -------
+    dict
+        ``record``, ``pk``, ``uuid``, ``state``, ``stages`` (verdict, reason, thresholds, details) and ``jobs`` (pk,
+        state, exit status, core-seconds, folder), both in the order of their making. JSON-serialisable.
+    """
+    rows = descend([screening.pk])
+    costs = job_costs(row.pk for row in rows if row.is_job)
+    hours = sum(cost.core_seconds for cost in costs.values()) / 3600
+    verdicts = _verdicts(screening)
+    stages = [_stage(row, rows, costs, verdicts) for row in rows if row.parent_pk == screening.pk]
+    return {
+        "pk": screening.pk,
+        "uuid": screening.uuid,
+        "state": screening.state,
+        "record": record_of(screening, rows, hours).model_dump(by_alias=True),
+        "stages": stages,
+        "jobs": _jobs(rows, costs),
+    }
+
+
+def _verdicts(screening: Screening) -> dict[str, dict[str, Any]]:
+    """Return the judgement of every judged stage: while it runs from the judging functions, then from the outputs."""
+    query = orm.QueryBuilder().append(orm.WorkChainNode, filters={"id": screening.pk}, tag="screening")
+    query.append(
+        orm.CalcFunctionNode,
+        with_incoming="screening",
+        filters={"attributes.process_label": "judge_stage"},
+        tag="judge",
+    )
+    query.append(orm.Dict, with_incoming="judge", project="attributes")
+    judged = {content["stage"]: content for content in query.all(flat=True)}
+    query = orm.QueryBuilder().append(orm.WorkChainNode, filters={"id": screening.pk}, tag="screening")
+    query.append(
+        orm.Dict, with_incoming="screening", edge_filters={"label": {"like": "verdicts\\_\\_%"}}, project="attributes"
+    )
+    return judged | {content["stage"]: content for content in query.all(flat=True)}
+
+
+def _stage(
+    row: ProcessRow, rows: list[ProcessRow], costs: Mapping[int, JobCost], verdicts: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    judged = verdicts.get(row.stage)
+    if judged is None or row.exit_status:
+        # A stage that ended with an error is undecided, whatever was judged of the part that it did finish.
+        node = orm.load_node(row.pk)
+        ended = row.state in {"finished", "killed", "excepted"}
+        message = node.exit_message or (
+            f"{row.state}; see `verdi process report {row.pk}`" if ended else "still running"
+        )
+        judged = {"verdict": "undecided" if ended else "running", "reason": message, "numbers": {}, "thresholds": {}}
+    return {
+        "stage": row.stage,
+        "pk": row.pk,
+        "process_label": row.process_label,
+        "verdict": judged["verdict"],
+        "reason": judged["reason"],
+        "numbers": judged["numbers"],
+        "thresholds": judged["thresholds"],
+        "seconds": sum(costs[one.pk].core_seconds for one in rows if one.stage == row.stage and one.pk in costs),
+        "details": _details(row),
+    }
+
+
+def _details(row: ProcessRow) -> list[str]:
+    """Return the lines that only one stage has: rungs, the fine meshes, the table of Tc."""
+    outputs = orm.load_node(row.pk).outputs
+    if row.stage == "hull" and "placement" in outputs:
+        return [f"missing: {line}" for line in outputs.placement["missing"]]
+    if row.stage == "decompress" and "ladder" in outputs:
+        return [line for rung in outputs.ladder["rungs"] for line in _rung(rung)]
+    if row.stage == "coupling" and "coupling" in outputs:
+        return [_fine(item) for item in outputs.coupling["numbers"].get("series", [])]
+    if row.stage == "tc" and "tc" in outputs:
+        return _tc(outputs.tc.get_dict())
+    return []
+
+
+def _rung(rung: Mapping[str, Any]) -> list[str]:
+    lines = [f"{rung['pressure_gpa']:g} GPa: {rung['verdict']}, {rung['reason']}"]
+    nodes = rung.get("nodes", {})
+    if "placement" in rung:
+        lines.append(
+            f"  {rung['placement']['hull_ev_per_atom']:.3f} eV/atom above hull (node {nodes['placement'][:8]})"
+        )
+    if "phonons" in rung:
+        phonons = rung["phonons"]
+        meshes = " then ".join("x".join(map(str, mesh)) for mesh in phonons["kpoints_meshes_tried"])
+        lines.append(
+            f"  q-mesh {'x'.join(map(str, phonons['qpoints_mesh']))}, k-mesh {meshes} (node {nodes['phonons'][:8]})"
+        )
+    if "softest" in rung.get("phonons", {}):
+        softest = rung["phonons"]["softest"]
+        moving = ", ".join(f"{element} {weight:.0%}" for element, weight in softest["species_weight"].items())
+        point = " ".join(f"{value:g}" for value in softest["qpoint"])
+        lines.append(f"  softest mode {softest['lowest_cm1']:.0f} cm-1 at q = ({point}): {moving}")
+    return lines
+
+
+def _fine(item: Mapping[str, Any]) -> str:
+    gates = "gates passed" if item["gates_passed"] else "gates not passed"
+    return (
+        f"{item['label']}: lambda {item['lambda']:.3f}, omega_log {item['omega_log_mev']:.1f} meV; "
+        f"{deviations_text(item)} against pw.x ({item['dos_ef_tetrahedra']:.3f} states/(spin eV cell)): {gates}"
+    )
+
+
+def _tc(tc: Mapping[str, Any]) -> list[str]:
+    lines = [f"alpha2F of {tc['chosen']}: lambda {tc['lambda']:.3f}, omega_log {tc['omega_log_mev']:.1f} meV"]
+    for line in tc["tc"]:
+        eliashberg = "none" if line["eliashberg_k"] is None else f"{line['eliashberg_k']:.2f} K"
+        lines.append(
+            f"mu* {line['mu_star']:.2f}: McMillan {line['mcmillan_k']:.2f} K, "
+            f"Allen-Dynes {line['allen_dynes_k']:.2f} K, Eliashberg {eliashberg} ({line['status']})"
+        )
+    low, high = tc["allen_dynes_spread_k"]
+    lines.append(f"spread over fine meshes and smearings at the first mu*: {low:.2f} to {high:.2f} K")
+    return lines
+
+
+def _jobs(rows: list[ProcessRow], costs: Mapping[int, JobCost]) -> list[dict[str, Any]]:
+    pks = [row.pk for row in rows if row.is_job]
+    if not pks:  # QueryBuilder refuses an empty list
+        return []
+    query = orm.QueryBuilder().append(
+        orm.CalcJobNode, filters={"id": {"in": pks}}, project=["id", "uuid", "attributes.remote_workdir"]
+    )
+    where = {pk: (uuid, folder) for pk, uuid, folder in query.all()}
+    by_pk = {row.pk: row for row in rows}
+    return [
+        {
+            "pk": row.pk,
+            "uuid": where[row.pk][0],
+            "stage": row.stage,
+            "process_label": row.process_label,
+            "label": _path(row, by_pk),
+            "state": row.state,
+            "exit_status": row.exit_status,
+            "seconds": costs[row.pk].core_seconds if row.pk in costs else 0.0,
+            "folder": where[row.pk][1] or "",
+        }
+        for row in sorted(rows, key=lambda row: row.pk)
+        if row.is_job
+    ]
+
+
+def _path(row: ProcessRow, by_pk: Mapping[int, ProcessRow]) -> str:
+    """Return what the callers below the stage have named a job, such as ``reference_Al/scf_1``."""
+    names: list[str] = []
+    above: ProcessRow | None = row
+    while above is not None and above.parent_pk != above.screening_pk:
+        if above.link_label != _FIRST_ITERATION:
+            names.insert(0, above.link_label)
+        above = by_pk.get(above.parent_pk)
+    return "/".join(names) or row.link_label

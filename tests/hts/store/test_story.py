@@ -1,0 +1,69 @@
+"""The story of one candidate."""
+
+import json
+
+from hts.store import query, story
+
+
+def told(graph, screening) -> dict:
+    told = story.tell(query.find_candidate(screening.uuid))
+    assert json.loads(json.dumps(told)) == told
+    return told
+
+
+def test_stages_jobs_and_costs_in_the_order_of_their_making(graph) -> None:
+    screening = graph.screening()
+    relax = graph.call(screening, "relax")
+    first = graph.job(graph.call(relax, "relax_1", "PwBaseWorkChain"), ran=(-40.0, -30.0))
+    graph.judge(screening, "relax", "passed", gap_ev=0.0)
+    hull = graph.call(screening, "hull", "HullWorkChain")
+    reference = graph.call(hull, "reference_Al")
+    second = graph.job(graph.call(reference, "scf_1", "PwBaseWorkChain"), "iteration_02", ran=(-20.0, -15.0))
+    graph.result(hull, "placement", {"missing": ["no competing compound of Al-H was computed"]})
+    graph.judge(screening, "hull", "failed")
+    graph.record(screening, verdict="above_hull")
+
+    found = told(graph, screening)
+    assert [(one["stage"], one["verdict"]) for one in found["stages"]] == [("relax", "passed"), ("hull", "failed")]
+    assert found["stages"][0]["numbers"] == {"gap_ev": 0.0}
+    assert found["stages"][0]["thresholds"] == {"gate": 0.3}
+    assert found["stages"][1]["details"] == ["missing: no competing compound of Al-H was computed"]
+    assert [round(one["seconds"], 3) for one in found["stages"]] == [10.0, 5.0]
+    assert [(job["pk"], job["label"]) for job in found["jobs"]] == [
+        (first.pk, "relax_1"),
+        (second.pk, "reference_Al/scf_1/iteration_02"),
+    ]
+    assert found["jobs"][0]["folder"] == first.get_remote_workdir()
+    assert found["record"]["verdict"] == "above_hull"
+    assert round(found["record"]["cost_core_hours"] * 3600) == 15
+
+
+def test_a_screening_that_waits_for_the_daemon(graph) -> None:
+    found = told(graph, graph.screening(state="created"))
+    assert found["stages"] == []
+    assert found["jobs"] == []
+    assert found["record"]["verdict"] == "undecided"
+
+
+def test_a_stage_that_runs_and_one_that_broke_off(graph) -> None:
+    running = graph.screening("AlH3", state="waiting")
+    relax = graph.call(running, "relax", state="waiting")
+    graph.job(relax, state="waiting")
+    [stage] = told(graph, running)["stages"]
+    assert (stage["verdict"], stage["reason"]) == ("running", "still running")
+    [job] = told(graph, running)["jobs"]
+    assert (job["state"], job["exit_status"], job["seconds"]) == ("waiting", None, 0.0)
+
+    broken = graph.screening("MgH2", exit_status=403)
+    graph.call(broken, "decompress", "DecompressionWorkChain", exit_status=410, message="0 GPa is undecided")
+    graph.judge(broken, "decompress", "passed")
+    [stage] = told(graph, broken)["stages"]
+    assert (stage["verdict"], stage["reason"]) == ("undecided", "0 GPa is undecided")
+
+
+def test_a_killed_stage_names_the_report(graph) -> None:
+    killed = graph.screening(state="killed")
+    relax = graph.call(killed, "relax", state="killed")
+    [stage] = told(graph, killed)["stages"]
+    assert stage["verdict"] == "undecided"
+    assert stage["reason"] == f"killed; see `verdi process report {relax.pk}`"

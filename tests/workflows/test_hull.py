@@ -1,0 +1,103 @@
+"""The hull and its shared references, with the real pw.x: AlH in the rocksalt structure against Al and H2."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.plugins import WorkflowFactory
+
+from hts.pseudopotentials import read_upf_header
+from workflows.hull import find_reference
+
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("alh")]
+RelaxWorkChain = WorkflowFactory("hts.relax")
+
+
+def _references(phase: str) -> list[orm.WorkChainNode]:
+    query = orm.QueryBuilder().append(RelaxWorkChain, filters={"label": {"like": f"reference/{phase}/%"}})
+    return query.all(flat=True)
+
+
+def _pw_jobs(node: orm.WorkChainNode) -> list[orm.CalcJobNode]:
+    jobs = [job for job in node.called_descendants if isinstance(job, orm.CalcJobNode)]
+    return sorted(jobs, key=lambda job: job.pk)
+
+
+@pytest.fixture
+def above(screen: Callable[..., Any], crystal: Callable[..., Any], alh: dict[str, Any], uuids: dict[str, str]) -> Any:
+    """Return the funnel of AlH that ended at a gate of 0 eV/atom."""
+    if "above" not in uuids:
+        uuids["above"] = screen(crystal("AlH"), gates={"max_hull_ev_per_atom": 0.0}, **alh)[1].uuid
+    return orm.load_node(uuids["above"])
+
+
+def test_above_hull_ends_the_funnel_with_a_decomposition(above: orm.WorkChainNode) -> None:
+    assert above.exit_status == 0, above.exit_message
+    record = above.outputs.candidate.get_dict()
+    assert record["verdict"] == "above_hull"
+    assert record["decomposition"] == {"Al": pytest.approx(0.5), "H2": pytest.approx(0.5)}
+    assert 0.1 < record["hull_ev_per_atom"] < 1.5
+    assert record["hull_pressure_gpa"] == 0.0
+    assert "hull_incomplete" in record["flags"]
+    assert above.outputs.verdicts["hull"]["verdict"] == "failed"
+    assert "decompress" not in above.outputs.verdicts
+    assert {job.process_label for job in _pw_jobs(above)} == {"PwCalculation"}
+
+
+def test_references_are_computed_once_whoever_asks(
+    above: orm.WorkChainNode, run: Callable[..., Any], child_of: Callable[..., Any], alh: dict[str, Any]
+) -> None:
+    relax = child_of(above, "relax")
+    before = {phase: [node.pk for node in _references(phase)] for phase in ("Al-fcc", "H2-hcp")}
+    assert {phase: len(found) for phase, found in before.items()} == {"Al-fcc": 1, "H2-hcp": 1}
+    outputs, node = run("hts.hull", relax.outputs.structure, relaxation=relax.outputs.relaxation, **alh)
+    assert node.is_finished_ok, node.exit_message
+    assert {phase: [found.pk for found in _references(phase)] for phase in before} == before
+    assert not _pw_jobs(node)
+    first = child_of(above, "hull").outputs.placement.get_dict()
+    assert outputs["placement"].get_dict() == first
+    reference = _references("H2-hcp")[0]
+    assert find_reference(reference.label).pk == reference.pk
+    assert find_reference("reference/H2-hcp/0GPa/of-other-settings") is None
+
+
+def test_hydrogen_relaxes_although_its_pseudopotential_has_no_projector(above: orm.WorkChainNode) -> None:
+    """pw.x 6.7 dies in a vc-relax without any projector, so that one gets a projector of no weight; the scf doesn't."""
+    hydrogen = _references("H2-hcp")[0]
+    assert hydrogen.is_finished_ok, hydrogen.exit_message
+    given = hydrogen.inputs.pseudos["H"]
+    last = {}
+    for job in _pw_jobs(hydrogen):
+        used = job.inputs.pseudos["H"]
+        calculation = job.inputs.parameters["CONTROL"]["calculation"]
+        n_projectors = read_upf_header(used.get_content(), used.filename).n_projectors
+        assert n_projectors == (1 if calculation == "vc-relax" else 0)
+        assert calculation == "vc-relax" or used.md5 == given.md5
+        last[calculation] = job
+    # The projector weighs nothing: both have the same energy but for the basis, which is that of another cell.
+    relaxed_ev = last["vc-relax"].outputs.output_trajectory.get_array("energy")[-1]
+    assert relaxed_ev == pytest.approx(last["scf"].outputs.output_parameters["energy"], abs=0.04)
+    assert hydrogen.outputs.relaxation["basis"]["pseudos"] == {"H": given.md5}
+
+
+def test_a_failed_reference_says_which(
+    above: orm.WorkChainNode,
+    run: Callable[..., Any],
+    child_of: Callable[..., Any],
+    alh: dict[str, Any],
+    wrapped: Callable[[str, str], orm.AbstractCode],
+) -> None:
+    relax = child_of(above, "relax")
+    overrides = {**alh["overrides"], "dft": {**alh["overrides"]["dft"], "mixing_beta": 0.6}}
+    outputs, node = run(
+        "hts.hull",
+        relax.outputs.structure,
+        relaxation=relax.outputs.relaxation,
+        overrides=overrides,
+        replace={"pw": wrapped("pw", "exit 1")},
+    )
+    assert node.exit_status == 401
+    assert re.search(r"no hull: reference (Al-fcc|H2-hcp): RelaxWorkChain<", node.exit_message)
+    assert "placement" not in outputs

@@ -1,0 +1,181 @@
+"""Protocols: complete, commented, ordered from fast to stringent, and intolerant of slips of the pen."""
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.protocol import STAGES, fingerprint, resolve_settings, stage_settings
+
+PROTOCOLS = ("fast", "balanced", "stringent")
+# Which way each number gets stricter; what is a choice and not an accuracy is in neither.
+SMALLER = {
+    "kpoints_distance_inv_ang", "degauss_ry", "conv_thr_ry", "tr2_ph", "acoustic_tolerance_cm1",
+    "pressure_tolerance_gpa", "etot_conv_thr_ry",
+    "forc_conv_thr_ry_bohr", "press_conv_thr_kbar", "symmetry_precision_ang", "insulator_gap_ev",
+    "degaussq_mev", "max_dos_deviation", "max_fermi_deviation_ev",
+}  # fmt: skip
+LARGER = {
+    "qpoints_mesh", "max_passes", "max_attempts", "max_confirmations", "interpolation_mesh", "coarse_mesh_per_q",
+    "outer_above_ef_ev", "wannier_iterations", "dense_mesh", "matsubara_cutoff_factor", "max_reference_attempts",
+}  # fmt: skip
+# A series of fine meshes, compared by its finest k, finest q and smallest smearing.
+SERIES = {"fine"}
+CHOICES = {
+    "ecutwfc_ry", "ecutrho_ry", "smearing", "mixing_beta", "alpha_mix", "clean_scratch", "frozen_above_ef_ev", "mu_star"
+}  # fmt: skip
+
+
+def text_of(stage: str) -> str:
+    return (files("workflows.protocols") / f"{stage}.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("protocol", [*PROTOCOLS, None])
+def test_every_stage_resolves(stage: str, protocol: str | None) -> None:
+    settings = stage_settings(stage, protocol)
+    assert set(settings) == set(yaml.safe_load(text_of(stage))["default_inputs"])
+    if protocol is None:
+        assert settings == stage_settings(stage, "balanced")
+
+
+def test_there_is_a_file_for_every_stage_and_none_besides() -> None:
+    found = {entry.name for entry in files("workflows.protocols").iterdir() if entry.name.endswith(".yaml")}
+    assert found == {f"{stage}.yaml" for stage in STAGES}
+
+
+def strictness(key: str, value: Any) -> list[float]:
+    """Return numbers that grow with the accuracy."""
+    if key in SERIES:
+        return [
+            max(item["kpoints"] for item in value), max(item["qpoints"] for item in value),
+            -min(item["degaussw_ev"] for item in value), len(value),
+        ]  # fmt: skip
+    numbers = value if isinstance(value, list) else [value]
+    return [-number if key in SMALLER else number for number in numbers]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("loose", "tight"), [("fast", "balanced"), ("balanced", "stringent")])
+def test_a_stricter_protocol_is_never_looser(stage: str, loose: str, tight: str) -> None:
+    looser, tighter = stage_settings(stage, loose), stage_settings(stage, tight)
+    assert set(looser) <= SMALLER | LARGER | SERIES | CHOICES, "say here which way the new setting gets stricter"
+    for key in set(looser) & (SMALLER | LARGER | SERIES):
+        pairs = zip(strictness(key, looser[key]), strictness(key, tighter[key]), strict=True)
+        assert all(a <= b for a, b in pairs), key
+
+
+def test_fine_meshes_are_commensurate() -> None:
+    """EPW stores nothing unless the k-mesh is a multiple of the q-mesh; two meshes and two smearings at least."""
+    for protocol in PROTOCOLS:
+        series = stage_settings("coupling", protocol)["fine"]
+        assert all(item["kpoints"] % item["qpoints"] == 0 for item in series)
+        assert len({item["degaussw_ev"] for item in series}) > 1
+        assert len({(item["kpoints"], item["qpoints"]) for item in series}) > 1
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_number_is_explained_where_it_stands(stage: str) -> None:
+    block = text_of(stage).split("default_inputs:\n")[1].split("default_protocol:")[0]
+    settings = [line for line in block.splitlines() if re.match(r"  \w", line)]
+    assert len(settings) == len(stage_settings(stage))
+    assert [line for line in settings if not re.search(r"\S\s+# \S.{3,}", line)] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_differences_have_a_description_and_the_type_of_the_default(stage: str) -> None:
+    document = yaml.safe_load(text_of(stage))
+    assert list(document) == ["default_inputs", "default_protocol", "protocols"]
+    assert tuple(document["protocols"]) == PROTOCOLS
+    for difference in document["protocols"].values():
+        assert difference["description"].endswith(".")
+        for key, value in difference.items():
+            default = document["default_inputs"].get(key)
+            assert key == "description" or isinstance(value, type(default)), key
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"phonon": {}}, r"no stage 'phonon', did you mean phonons\?; the stages are dft, .*tc$"),
+        ({"xyz": {}}, r"no stage 'xyz'; the stages are"),
+        ({"phonons": {"tr2ph": 1e-12}}, r"phonons has no setting 'tr2ph', did you mean tr2_ph\?; it has .*tr2_ph"),
+        ({"tc": {"qqq": 1}}, r"tc has no setting 'qqq'; it has"),
+        ({"phonons": {"tr2_ph": "1e-12"}}, r"phonons.tr2_ph is the text '1e-12', wanted .*1e-14; YAML reads"),
+        ({"dft": {"ecutwfc_ry": "60"}}, r"dft.ecutwfc_ry is the text '60'"),
+    ],
+)
+def test_slips_of_the_pen(overrides: dict[str, dict[str, Any]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        resolve_settings("fast", overrides, (30.0, 120.0))
+
+
+def test_unknown_protocols_and_stages() -> None:
+    with pytest.raises(ValueError, match=r"unknown protocol 'fats', did you mean fast\?; there are fast, balanced"):
+        resolve_settings("fats", None, (30.0, 120.0))
+    with pytest.raises(ValueError, match=r"no stage '../../etc/passwd'; the stages are"):
+        stage_settings("../../etc/passwd")
+
+
+def test_yaml_numbers_are_numbers() -> None:
+    """PyYAML follows YAML 1.1: 1e-14 without a point is text, so that the files write 1.0e-14."""
+    for stage in STAGES:
+        for protocol in PROTOCOLS:
+            for key, value in stage_settings(stage, protocol).items():
+                assert key == "smearing" or not isinstance(value, str)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "family", "wanted"),
+    [
+        ({}, (30.0, 120.0), (30.0, 120.0)),
+        ({"ecutwfc_ry": 80.0}, None, (80.0, 320.0)),
+        ({"ecutwfc_ry": 80.0}, (30.0, 120.0), (80.0, 320.0)),
+        ({"ecutwfc_ry": 80.0, "ecutrho_ry": 400.0}, None, (80.0, 400.0)),
+        ({"ecutrho_ry": 200.0}, (30.0, 120.0), (30.0, 200.0)),
+    ],
+)
+def test_cutoffs(overrides: dict[str, float], family: tuple[float, float] | None, wanted: tuple[float, float]) -> None:
+    dft = resolve_settings("fast", {"dft": overrides}, family)["dft"]
+    assert (dft["ecutwfc_ry"], dft["ecutrho_ry"]) == wanted
+
+
+def test_no_cutoff_is_an_error() -> None:
+    with pytest.raises(ValueError, match="ecutwfc_ry is not set"):
+        resolve_settings("fast")
+
+
+def test_resolving_twice_shares_nothing() -> None:
+    first = resolve_settings("fast", None, (30.0, 120.0))
+    first["dft"]["qpoints_mesh"].append(9)
+    assert resolve_settings("fast", None, (30.0, 120.0))["dft"]["qpoints_mesh"] == [2, 2, 2]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def reordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: reordered(value[key]) for key in reversed(list(value))}
+    return [reordered(item) for item in value] if isinstance(value, list) else value
+
+
+@given(st.dictionaries(st.text(max_size=5), json_values, max_size=5))
+def test_the_fingerprint_does_not_know_the_order_of_keys(content: dict[str, Any]) -> None:
+    assert fingerprint(content) == fingerprint(reordered(content)) == fingerprint(json.loads(json.dumps(content)))
+    assert re.fullmatch("[0-9a-f]{12}", fingerprint(content))
+
+
+def test_the_fingerprint_knows_everything_else() -> None:
+    fingerprints = {fingerprint(resolve_settings(name, None, (30.0, 120.0))) for name in PROTOCOLS}
+    assert len(fingerprints) == 3
+    assert fingerprint([1, 2]) != fingerprint([2, 1])

@@ -1,0 +1,230 @@
+"""The descent in pressure: relax, place on the hull, decide dynamic stability, go on while stable, then bisect."""
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, if_, while_
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+from hts.ladder import Ladder, Rung
+from hts.rungs import excerpt
+from hts.verdict import judge_hull, judge_relaxation
+from workflows import functions
+from workflows.hull import HullWorkChain
+from workflows.phonons import PhononsWorkChain
+from workflows.relax import RelaxWorkChain
+from workflows.stage import StageWorkChain
+
+
+class DecompressionWorkChain(StageWorkChain):
+    """Follow the dynamic stability of one crystal down in pressure.
+
+    Each rung starts from the structure of the rung above and tries first the q-point that was softest there. The first
+    rung takes over a relaxation (and hull) that already exists, if it is given.
+    """
+
+    _codes = ("pw", "ph", "q2r")
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input("ladder", valid_type=orm.Dict, help="start, stop, step, resolution in GPa.")
+        spec.input("gates", valid_type=orm.Dict, help="max_hull_ev_per_atom, min_frequency_cm1.")
+        spec.input("kpoints_mesh", valid_type=orm.List, help="k-mesh of every rung.")
+        spec.input(
+            "start_relaxation", valid_type=orm.Dict, required=False, help="Of `structure` at the start pressure."
+        )
+        spec.input("start_placement", valid_type=orm.Dict, required=False, help="Its place on the hull.")
+        spec.input("start_scf_folder", valid_type=orm.RemoteData, required=False, help="Its scf.")
+        spec.outline(
+            cls.setup,
+            while_(cls.should_descend)(
+                cls.start_rung,
+                if_(cls.should_relax)(cls.run_relax, cls.inspect_relax),
+                if_(cls.should_place)(cls.run_hull, cls.inspect_hull),
+                if_(cls.should_run_phonons)(cls.run_phonons, cls.inspect_phonons),
+                cls.finish_rung,
+            ),
+            cls.results,
+        )
+        spec.output("ladder", valid_type=orm.Dict, help="Every rung's verdict, the bracket in GPa, the softest modes.")
+        spec.output("structure", valid_type=orm.StructureData, required=False, help="At the lowest stable pressure.")
+        spec.output("relaxation", valid_type=orm.Dict, required=False, help="At the lowest stable pressure.")
+        spec.output("phonons", valid_type=orm.Dict, required=False, help="At the lowest stable pressure.")
+        spec.output("scf_folder", valid_type=orm.RemoteData, required=False, help="At the lowest stable pressure.")
+        spec.output_namespace(
+            "ph_folders", valid_type=orm.RemoteData, dynamic=True, help="q_N, at the lowest stable pressure."
+        )
+        spec.exit_code(401, "ERROR_RUNG_UNDECIDED", message="undecided at {pressure:g} GPa: {reason}")
+
+    def setup(self) -> None:
+        """Read the ladder."""
+        values = self.inputs.ladder.get_dict()
+        self.ctx.ladder = Ladder(values["start"], values["stop"], values["step"], values["resolution"])
+        self.ctx.rungs = []
+        self.ctx.structure = self.inputs.structure
+        self.ctx.best = None
+        self.ctx.softest_first = []
+
+    def should_descend(self) -> bool:
+        """Ask the ladder for the next pressure."""
+        decided = [Rung(rung["pressure_gpa"], rung["verdict"]) for rung in self.ctx.rungs]
+        self.ctx.pressure_gpa = self.ctx.ladder.next_pressure_gpa(decided)
+        return self.ctx.pressure_gpa is not None
+
+    def start_rung(self) -> None:
+        """Take over what is given for the first rung."""
+        self.ctx.rung = {"pressure_gpa": self.ctx.pressure_gpa, "verdict": None, "reason": None}
+        self.ctx.nodes = {}
+        self.ctx.relaxed = None
+        if not self.ctx.rungs and "start_relaxation" in self.inputs and "start_scf_folder" in self.inputs:
+            self.ctx.relaxed = {
+                "structure": self.inputs.structure,
+                "relaxation": self.inputs.start_relaxation,
+                "scf_folder": self.inputs.start_scf_folder,
+            }
+            self.ctx.nodes["relaxation"] = self.inputs.start_relaxation
+            if "start_placement" in self.inputs:
+                self.ctx.nodes["placement"] = self.inputs.start_placement
+
+    def should_relax(self) -> bool:
+        """Relax unless the relaxation was given."""
+        return self.ctx.relaxed is None
+
+    def run_relax(self) -> Any:
+        """Relax at this rung, from the structure of the rung above."""
+        inputs = {
+            **self.shared_inputs("pw"),
+            "structure": self.ctx.structure,
+            "pressure_gpa": orm.Float(self.ctx.pressure_gpa),
+            "kpoints_mesh": self.inputs.kpoints_mesh,
+            "metadata": {"call_link_label": f"relax_{self._label()}"},
+        }
+        return ToContext(child=self.submit(RelaxWorkChain, **inputs))
+
+    def inspect_relax(self) -> None:
+        """Go on with a metal; an insulator or a failure ends the descent."""
+        child = self.ctx.child
+        if not child.is_finished_ok:
+            self._decide("undecided", self.reason_of(child))
+            return
+        self.ctx.relaxed = {key: child.outputs[key] for key in ("structure", "relaxation", "scf_folder")}
+        self.ctx.nodes["relaxation"] = child.outputs.relaxation
+        judgement = judge_relaxation(
+            child.outputs.relaxation.get_dict(), self.inputs.settings["relax"]["insulator_gap_ev"]
+        )
+        if judgement.verdict != "passed":
+            self._decide("insulator", judgement.reason)
+
+    def should_place(self) -> bool:
+        """Place on the hull unless that was given or the rung is already decided."""
+        return self.ctx.rung["verdict"] is None and "placement" not in self.ctx.nodes
+
+    def run_hull(self) -> Any:
+        """Compute the hull at this rung."""
+        inputs = {
+            **self.shared_inputs("pw"),
+            "structure": self.ctx.relaxed["structure"],
+            "relaxation": self.ctx.relaxed["relaxation"],
+            "metadata": {"call_link_label": f"hull_{self._label()}"},
+        }
+        return ToContext(child=self.submit(HullWorkChain, **inputs))
+
+    def inspect_hull(self) -> None:
+        """Hold the energy above hull against the gate."""
+        child = self.ctx.child
+        if not child.is_finished_ok:
+            self._decide("undecided", self.reason_of(child))
+            return
+        self.ctx.nodes["placement"] = child.outputs.placement
+        judgement = judge_hull(child.outputs.placement.get_dict(), self.inputs.gates["max_hull_ev_per_atom"])
+        if judgement.verdict != "passed":
+            self._decide("above_hull", judgement.reason)
+
+    def should_run_phonons(self) -> bool:
+        """Spend ph.x only on what is still in the funnel."""
+        return self.ctx.rung["verdict"] is None
+
+    def run_phonons(self) -> Any:
+        """Decide the dynamic stability at this rung."""
+        inputs = {
+            **self.shared_inputs("pw", "ph", "q2r"),
+            "structure": self.ctx.relaxed["structure"],
+            "scf_folder": self.ctx.relaxed["scf_folder"],
+            "kpoints_mesh": self.inputs.kpoints_mesh,
+            "min_frequency_cm1": orm.Float(self.inputs.gates["min_frequency_cm1"]),
+            "softest_first": orm.List(self.ctx.softest_first),
+            "metadata": {"call_link_label": f"phonons_{self._label()}"},
+        }
+        return ToContext(child=self.submit(PhononsWorkChain, **inputs))
+
+    def inspect_phonons(self) -> None:
+        """Keep the scratch of the lowest stable rung only."""
+        child = self.ctx.child
+        if "phonons" not in child.outputs:
+            self._decide("undecided", self.reason_of(child))
+            return
+        phonons = child.outputs.phonons
+        self.ctx.nodes["phonons"] = phonons
+        self._decide(phonons["verdict"], phonons["reason"])
+        self.ctx.softest_first = phonons["softest_first"]
+        if phonons["verdict"] == "unstable":
+            self._clean(child)
+        if phonons["verdict"] != "stable":
+            return
+        if self.ctx.best is not None:
+            self._clean(self.ctx.best["child"])
+        self.ctx.best = {**self.ctx.relaxed, "child": child}
+        self.ctx.structure = self.ctx.relaxed["structure"]
+
+    def finish_rung(self) -> None:
+        """Record the rung."""
+        self.ctx.rung["nodes"] = {key: node.uuid for key, node in self.ctx.nodes.items()}
+        for key in ("relaxation", "placement", "phonons"):
+            if key in self.ctx.nodes:
+                self.ctx.rung[key] = excerpt(key, self.ctx.nodes[key].get_dict())
+        self.ctx.rungs = [*self.ctx.rungs, self.ctx.rung]
+        self.report(f"{self.ctx.pressure_gpa:g} GPa: {self.ctx.rung['verdict']}, {self.ctx.rung['reason']}")
+
+    def results(self) -> ExitCode | None:
+        """Attach the ladder, and what belongs to the lowest stable pressure."""
+        self.out("ladder", functions.collect_rungs(orm.List(self.ctx.rungs), **self._rung_nodes()))
+        if self.ctx.best is not None:
+            child = self.ctx.best["child"]
+            self.out("structure", self.ctx.best["structure"])
+            self.out("relaxation", self.ctx.best["relaxation"])
+            self.out("phonons", child.outputs.phonons)
+            self.out("scf_folder", child.outputs.scf_folder)
+            self.out("ph_folders", dict(child.outputs.ph_folders))
+        undecided = [rung for rung in self.ctx.rungs if rung["verdict"] == "undecided"]
+        if undecided:
+            last = undecided[-1]
+            return self.exit_codes.ERROR_RUNG_UNDECIDED.format(pressure=last["pressure_gpa"], reason=last["reason"])
+        return None
+
+    def _rung_nodes(self) -> dict[str, orm.Node]:
+        """Return the stored results behind every rung, as inputs of the calcfunction that collects them."""
+        return {
+            f"rung_{index}_{key}": orm.load_node(uuid)
+            for index, rung in enumerate(self.ctx.rungs)
+            for key, uuid in rung["nodes"].items()
+        }
+
+    def _decide(self, verdict: str, reason: str) -> None:
+        self.ctx.rung["verdict"] = verdict
+        self.ctx.rung["reason"] = reason
+
+    def _label(self) -> str:
+        return f"{self.ctx.pressure_gpa:g}GPa".replace(".", "p")
+
+    def _clean(self, phonons: orm.WorkChainNode) -> None:
+        """Remove the scratch of ph.x jobs that no later step reads: it is most of the disk a candidate takes."""
+        if not self.inputs.settings["decompression"]["clean_scratch"]:
+            return
+        for job in phonons.called:
+            if isinstance(job, orm.CalcJobNode) and "remote_folder" in job.outputs:
+                try:
+                    job.outputs.remote_folder._clean()
+                except OSError as error:
+                    self.report(f"scratch of {job.pk} could not be removed: {error}")

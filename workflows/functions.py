@@ -1,0 +1,249 @@
+"""Calcfunctions: each hands stored nodes to a pure function of hts and stores what comes back."""
+
+import io
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.engine import calcfunction
+from aiida_pseudo.data.pseudo import UpfData
+from aiida_quantumespresso.calculations.ph import PhCalculation
+
+from hts.electrons import band_gap_ev, fermi_dos, unfold_eigenvalues
+from hts.hull import PhaseEnthalpy, place_on_hull
+from hts.interpolation import interpolate
+from hts.phonons import fractional_qpoint, judge_qpoint, qpoint_modes
+from hts.pseudopotentials import with_null_projector
+from hts.rungs import collect_ladder
+from hts.summary import candidate_record
+from hts.superconductivity import tc_table
+from hts.symmetry import rotations, space_group_number
+from hts.units import GPA_PER_EV_ANG3
+from hts.verdict import judge_coupling, judge_dynamics, judge_hull, judge_ladder, judge_relaxation, judge_tc
+from workflows.parsers.ph import dynamical_matrix_of, read_matrix_file
+
+
+@calcfunction
+def evaluate_relaxation(
+    parameters: orm.Dict,
+    trajectory: orm.TrajectoryData,
+    bands: orm.BandsData,
+    structure: orm.StructureData,
+    start: orm.StructureData,
+    context: orm.Dict,
+) -> orm.Dict:
+    """Turn the scf in the relaxed cell into enthalpy (eV/atom), residual pressure (GPa), gap (eV) and space group."""
+    given = context.get_dict()
+    crystal = structure.get_pymatgen()
+    stress_gpa = np.array(trajectory.get_array("stress"))[-1]
+    energy_ev = parameters["energy"]
+    eigenvalues_ev = bands.get_bands()
+    precision = given["symmetry_precision_ang"]
+    # H at the target pressure: at the minimum of H the error from a residual pressure is of second order.
+    enthalpy_ev = energy_ev + given["pressure_gpa"] * crystal.volume / GPA_PER_EV_ANG3
+    return orm.Dict(
+        {
+            "formula": crystal.composition.reduced_formula,
+            "n_atoms": len(crystal),
+            "pressure_gpa": given["pressure_gpa"],
+            "residual_gpa": float(np.trace(stress_gpa) / 3 - given["pressure_gpa"]),
+            "energy_ev": energy_ev,
+            "volume_ang3": crystal.volume,
+            "enthalpy_ev_per_atom": enthalpy_ev / len(crystal),
+            "fermi_ev": parameters["fermi_energy"],
+            "n_electrons": parameters["number_of_electrons"],
+            "n_bands": eigenvalues_ev.shape[-1],
+            "gap_ev": band_gap_ev(eigenvalues_ev, parameters["number_of_electrons"]),
+            "space_group_number": space_group_number(crystal, precision),
+            "initial_space_group_number": space_group_number(start.get_pymatgen(), precision),
+            "kpoints_mesh": given["kpoints_mesh"],
+            "passes": given["passes"],
+            "basis": given["basis"],
+        }
+    )
+
+
+@calcfunction
+def null_projector(pseudo: UpfData) -> UpfData:
+    """Give a purely local pseudopotential a projector of no weight; `hts.pseudopotentials` says why."""
+    text = with_null_projector(pseudo.get_content())
+    return UpfData(io.BytesIO(text.encode()), filename=pseudo.filename)
+
+
+@calcfunction
+def confirm_gap(relaxation: orm.Dict, bands: orm.BandsData) -> orm.Dict:
+    """Replace the gap of the scf mesh by that of a denser one."""
+    content = relaxation.get_dict()
+    return orm.Dict(
+        {
+            **content,
+            "gap_scf_mesh_ev": content["gap_ev"],
+            "gap_ev": band_gap_ev(bands.get_bands(), content["n_electrons"]),
+        }
+    )
+
+
+@calcfunction
+def place_relaxed(candidate: orm.Dict, missing: orm.List, **phases: orm.Dict) -> orm.Dict:
+    """Place a relaxed candidate on the hull of relaxed phases; refuses to mix settings."""
+    own = candidate.get_dict()
+    # A candidate may share its formula with a competitor; the star keeps their names apart in a decomposition.
+    placement = place_on_hull(
+        _phase(f"{own['formula']}*", own),
+        [_phase(content["formula"], content) for content in (node.get_dict() for node in phases.values())],
+        missing.get_list(),
+    )
+    return orm.Dict(
+        {
+            "pressure_gpa": own["pressure_gpa"],
+            "hull_ev_per_atom": placement.hull_ev_per_atom,
+            "formation_ev_per_atom": placement.formation_ev_per_atom,
+            "decomposition": {name.rstrip("*"): part for name, part in placement.decomposition.items()},
+            "missing": list(placement.missing),
+        }
+    )
+
+
+def _phase(label: str, relaxation: dict[str, Any]) -> PhaseEnthalpy:
+    return PhaseEnthalpy(label, relaxation["formula"], relaxation["enthalpy_ev_per_atom"], relaxation["basis"])
+
+
+@calcfunction
+def judge_phonons(structure: orm.StructureData, context: orm.Dict, **retrieved: orm.FolderData) -> orm.Dict:
+    """Decide dynamic stability from the dynamical matrices of one k-mesh; lists every q-point's modes in cm^-1."""
+    given = context.get_dict()
+    matrices = {int(key[2:]): dynamical_matrix_of(folder, int(key[2:])) for key, folder in retrieved.items()}
+    tolerances = (given["min_frequency_cm1"], given["acoustic_tolerance_cm1"])
+    points = {index: judge_qpoint(matrix, *tolerances) for index, matrix in matrices.items()}
+    verdict, reason = judge_dynamics(points, given["number_of_qpoints"], given["confirmed"], given["failure"])
+    qpoints = []
+    for index in sorted(points):
+        fraction = fractional_qpoint(matrices[index].qpoint_2pi_over_a, np.array(structure.cell))
+        modes = qpoint_modes(matrices[index])
+        qpoints.append(
+            {
+                "index": index,
+                "qpoint": np.round(fraction, 8).tolist(),
+                "lowest_cm1": points[index].lowest_cm1,
+                "species_weight": points[index].species_weight,
+                "frequencies_cm1": np.round(modes.frequencies_cm1, 4).tolist(),
+                "translations_cm1": np.round(modes.translations_cm1, 4).tolist(),
+            }
+        )
+    softest_first = sorted(points, key=lambda index: points[index].lowest_cm1)
+    return orm.Dict({**given, "verdict": verdict, "reason": reason, "qpoints": qpoints, "softest_first": softest_first})
+
+
+@calcfunction
+def merge_dynamical_matrices(**retrieved: orm.FolderData) -> orm.FolderData:
+    """Gather the dynamical matrices of all q-points in one folder, as q2r.x wants them."""
+    merged = orm.FolderData()
+    names = {int(key[2:]): folder for key, folder in retrieved.items()}
+    texts = {0: read_matrix_file(next(iter(names.values())), 0)}
+    texts |= {index: read_matrix_file(folder, index) for index, folder in names.items()}
+    for index, text in texts.items():
+        merged.base.repository.put_object_from_bytes(
+            text.encode(), f"{PhCalculation._OUTPUT_DYNAMICAL_MATRIX_PREFIX}{index}"
+        )
+    return merged
+
+
+@calcfunction
+def interpolate_phonons(
+    force_constants: orm.SinglefileData, structure: orm.StructureData, mesh: orm.Int
+) -> dict[str, orm.Data]:
+    """Interpolate with phonopy: bands in THz along the high-symmetry path, zero-point energy, density of states."""
+    result = interpolate(force_constants.get_content("r"), structure.get_pymatgen(), mesh.value)
+    bands = orm.BandsData()
+    bands.set_cell_from_structure(structure)
+    bands.set_kpoints(result.qpoints, labels=result.labels)
+    bands.set_bands(result.frequencies_thz, units="THz")
+    summary = orm.Dict({"zero_point_ev_per_atom": result.zero_point_ev_per_atom, "lowest_cm1": result.lowest_cm1})
+    dos = orm.XyData()
+    dos.set_x(result.dos_thz, "frequency", "THz")
+    dos.set_y(result.dos, "density of states", "1/THz")
+    return {"bands": bands, "interpolation": summary, "dos": dos}
+
+
+@calcfunction
+def collect_rungs(rungs: orm.List, **results: orm.Dict) -> orm.Dict:  # noqa: ARG001 - the results are there for the graph
+    """Add up the rungs of a descent; the results behind them are inputs, so that the graph shows their origin."""
+    return orm.Dict(collect_ladder(rungs.get_list()))
+
+
+@calcfunction
+def fermi_level_dos(
+    bands: orm.BandsData, structure: orm.StructureData, parameters: orm.Dict, context: orm.Dict
+) -> orm.Dict:
+    """Density of states by tetrahedra at the dense mesh's own E_F, per spin, eV and cell, smeared as EPW smears it.
+
+    At the E_F of the scf, whose mesh is coarse (0.13 eV off in Al4H), it would be that of another energy.
+    """
+    mesh = tuple(context["mesh"])
+    crystal = structure.get_pymatgen()
+    grid_ev = unfold_eigenvalues(bands.get_kpoints(), bands.get_bands(), rotations(crystal), mesh)
+    reciprocal = crystal.lattice.reciprocal_lattice.matrix
+    fermi_ev = parameters["fermi_energy"]
+    values = {f"{sigma:g}": fermi_dos(grid_ev, reciprocal, fermi_ev, sigma) for sigma in context["smearings_ev"]}
+    return orm.Dict({"dos_per_spin_ev_cell": values, "fermi_ev": fermi_ev, "mesh": list(mesh)})
+
+
+@calcfunction
+def evaluate_coupling(dos: orm.Dict, relaxation: orm.Dict, thresholds: orm.Dict, **epw: orm.Dict) -> orm.Dict:
+    """Hold N(E_F) and E_F of every fine mesh against pw.x, and choose the one that answers."""
+    series = []
+    for label, parameters in epw.items():
+        sigma = f"{parameters['degaussw_ev']:g}"
+        series.append(
+            {
+                "label": label,
+                "lambda": parameters["lambda"],
+                "omega_log_mev": parameters["omega_log_mev"],
+                "dos_ef_epw": parameters.get_dict().get("dos_ef_per_spin_ev"),
+                "dos_ef_tetrahedra": dos["dos_per_spin_ev_cell"][sigma],
+                "fermi_epw_ev": parameters.get_dict().get("fermi_energy_fine_ev"),
+                "fermi_dense_ev": dos["fermi_ev"],
+                "fermi_scf_ev": relaxation["fermi_ev"],
+            }
+        )
+    return orm.Dict(judge_coupling(series, **thresholds.get_dict()).to_dict())
+
+
+@calcfunction
+def solve_tc(chosen: orm.Str, settings: orm.Dict, **alpha2f: orm.ArrayData) -> orm.Dict:
+    """Solve Tc (K) for every alpha2F of a series; the chosen one answers, the others give the spread."""
+    tables = {}
+    for label, spectrum in alpha2f.items():
+        tables[label] = tc_table(
+            spectrum.get_array("energy_mev"),
+            spectrum.get_array("alpha2f")[0],
+            settings["mu_star"],
+            cutoff_factor=settings["matsubara_cutoff_factor"],
+        )
+    ranking = [table["tc"][0]["allen_dynes_k"] for table in tables.values()]
+    answer = {**tables[chosen.value], "chosen": chosen.value, "series": tables}
+    return orm.Dict({**answer, "allen_dynes_spread_k": [min(ranking), max(ranking)]})
+
+
+@calcfunction
+def judge_stage(stage: orm.Str, result: orm.Dict, thresholds: orm.Dict) -> orm.Dict:
+    """Judge one stage of the funnel from its stored result; new thresholds judge again without a new job."""
+    given = thresholds.get_dict()
+    content = result.get_dict()
+    if stage.value == "relax":
+        judgement = judge_relaxation(content, **given)
+    elif stage.value == "hull":
+        judgement = judge_hull(content, **given)
+    elif stage.value == "decompress":
+        judgement = judge_ladder(content)
+    else:
+        judgement = judge_tc(content["tc"][0]["allen_dynes_k"], content["tc"][0]["mu_star"], **given)
+    return orm.Dict(judgement.to_dict())
+
+
+@calcfunction
+def summarise(identity: orm.Dict, failure: orm.Str, gates: orm.Dict, **results: orm.Dict) -> orm.Dict:
+    """Write the record that `hts candidates` reads: one node a candidate."""
+    content = {key: node.get_dict() for key, node in results.items()}
+    record = candidate_record(identity.get_dict(), content, gates.get_dict(), failure.value or None)
+    return orm.Dict(record.model_dump(by_alias=True))

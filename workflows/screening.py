@@ -1,0 +1,218 @@
+"""The funnel: nothing but stages and gates."""
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, if_
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+from hts.electrons import kpoint_mesh
+from workflows import functions
+from workflows.coupling import CouplingWorkChain
+from workflows.decompression import DecompressionWorkChain
+from workflows.hull import HullWorkChain
+from workflows.relax import RelaxWorkChain
+from workflows.stage import StageWorkChain
+from workflows.tc import TcWorkChain
+
+
+class ScreeningWorkChain(StageWorkChain):
+    """Walk one candidate through relax, hull, decompress, coupling and Tc, cheap before dear.
+
+    A physical "no" ends the walk with exit code 0 and its verdict; trouble ends it with a 40x code and the verdict
+    `undecided`. Either way the record is attached: no candidate ends without an answer to "why?".
+    """
+
+    _codes = ("pw", "ph", "q2r", "epw")
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input("identity", valid_type=orm.Dict, help="key, prototype, formula of the candidate.")
+        spec.input("ladder", valid_type=orm.Dict, help="start, stop, step, resolution in GPa.")
+        spec.input("gates", valid_type=orm.Dict, help="max_hull_ev_per_atom, min_frequency_cm1, min_tc_k.")
+        spec.outline(
+            cls.setup,
+            cls.run_relax,
+            cls.inspect_relax,
+            if_(cls.is_in_the_funnel)(
+                cls.run_hull,
+                cls.inspect_hull,
+            ),
+            if_(cls.is_in_the_funnel)(
+                cls.run_decompression,
+                cls.inspect_decompression,
+            ),
+            if_(cls.is_in_the_funnel)(
+                cls.run_coupling,
+                cls.inspect_coupling,
+            ),
+            if_(cls.is_in_the_funnel)(
+                cls.run_tc,
+                cls.inspect_tc,
+            ),
+            cls.results,
+        )
+        spec.output("candidate", valid_type=orm.Dict, help="The record that `hts candidates` reads.")
+        spec.output_namespace("verdicts", valid_type=orm.Dict, dynamic=True, help="Stage -> its judgement.")
+        spec.output("structure", valid_type=orm.StructureData, required=False, help="At the lowest stable pressure.")
+        spec.exit_code(401, "ERROR_RELAX_UNDECIDED", message="relax is undecided: {reason}")
+        spec.exit_code(402, "ERROR_HULL_UNDECIDED", message="hull is undecided: {reason}")
+        spec.exit_code(403, "ERROR_DECOMPRESS_UNDECIDED", message="decompress is undecided: {reason}")
+        spec.exit_code(404, "ERROR_COUPLING_UNDECIDED", message="coupling is undecided: {reason}")
+        spec.exit_code(405, "ERROR_TC_UNDECIDED", message="tc is undecided: {reason}")
+
+    def setup(self) -> None:
+        """Choose the k-mesh of the whole ladder: a multiple of the q-mesh, and never changed on the way down."""
+        dft = self.inputs.settings["dft"]
+        mesh = kpoint_mesh(
+            self.inputs.structure.cell, dft["kpoints_distance_inv_ang"], multiple_of=tuple(dft["qpoints_mesh"])
+        )
+        self.ctx.kpoints_mesh = orm.List(list(mesh))
+        self.ctx.results = {}
+        self.ctx.verdicts = {}
+        self.ctx.failure = None
+        self.ctx.exit_code = None
+        self.ctx.passed = True
+
+    def is_in_the_funnel(self) -> bool:
+        """Go on while every stage so far has passed."""
+        return bool(self.ctx.passed)
+
+    def run_relax(self) -> Any:
+        """Relax at the start pressure."""
+        inputs = {
+            **self.shared_inputs("pw"),
+            "structure": self.inputs.structure,
+            "pressure_gpa": orm.Float(self.inputs.ladder["start"]),
+            "kpoints_mesh": self.ctx.kpoints_mesh,
+            "metadata": {"call_link_label": "relax"},
+        }
+        return ToContext(relax=self.submit(RelaxWorkChain, **inputs))
+
+    def inspect_relax(self) -> None:
+        """Reject insulators."""
+        child = self.ctx.relax
+        if not child.is_finished_ok:
+            self._give_up("relax", self.reason_of(child))
+            return
+        self.ctx.results["relaxation"] = child.outputs.relaxation
+        gap_ev = self.inputs.settings["relax"]["insulator_gap_ev"]
+        self._judge("relax", child.outputs.relaxation, {"insulator_gap_ev": gap_ev})
+
+    def run_hull(self) -> Any:
+        """Place it on the hull at the start pressure."""
+        inputs = {
+            **self.shared_inputs("pw"),
+            "structure": self.ctx.relax.outputs.structure,
+            "relaxation": self.ctx.relax.outputs.relaxation,
+            "metadata": {"call_link_label": "hull"},
+        }
+        return ToContext(hull=self.submit(HullWorkChain, **inputs))
+
+    def inspect_hull(self) -> None:
+        """Reject what lies too far above the hull."""
+        child = self.ctx.hull
+        if not child.is_finished_ok:
+            self._give_up("hull", self.reason_of(child))
+            return
+        self.ctx.results["placement"] = child.outputs.placement
+        gate = self.inputs.gates["max_hull_ev_per_atom"]
+        self._judge("hull", child.outputs.placement, {"max_hull_ev_per_atom": gate})
+
+    def run_decompression(self) -> Any:
+        """Follow it down in pressure."""
+        inputs = {
+            **self.shared_inputs("pw", "ph", "q2r"),
+            "structure": self.ctx.relax.outputs.structure,
+            "ladder": self.inputs.ladder,
+            "gates": self.inputs.gates,
+            "kpoints_mesh": self.ctx.kpoints_mesh,
+            "start_relaxation": self.ctx.relax.outputs.relaxation,
+            "start_placement": self.ctx.hull.outputs.placement,
+            "start_scf_folder": self.ctx.relax.outputs.scf_folder,
+            "metadata": {"call_link_label": "decompress"},
+        }
+        return ToContext(decompress=self.submit(DecompressionWorkChain, **inputs))
+
+    def inspect_decompression(self) -> None:
+        """Reject what is unstable everywhere; a descent that stopped undecided below a stable rung is undecided too."""
+        child = self.ctx.decompress
+        if "ladder" in child.outputs:
+            self.ctx.results["ladder"] = child.outputs.ladder
+            self._judge("decompress", child.outputs.ladder, {})
+        if not child.is_finished_ok:
+            self._give_up("decompress", child.exit_message or self.reason_of(child))
+
+    def run_coupling(self) -> Any:
+        """Compute alpha2F at the lowest stable pressure from the ph.x runs that decided it."""
+        outputs = self.ctx.decompress.outputs
+        inputs = {
+            **self.shared_inputs("pw", "epw"),
+            "structure": outputs.structure,
+            "relaxation": outputs.relaxation,
+            "phonons": outputs.phonons,
+            "scf_folder": outputs.scf_folder,
+            "ph_folders": dict(outputs.ph_folders),
+            "metadata": {"call_link_label": "coupling"},
+        }
+        return ToContext(coupling=self.submit(CouplingWorkChain, **inputs))
+
+    def inspect_coupling(self) -> None:
+        """Keep the gates' verdict; an alpha2F that fails them is shown as unverified."""
+        child = self.ctx.coupling
+        if not child.is_finished_ok:
+            self._give_up("coupling", self.reason_of(child))
+            return
+        self.ctx.results["coupling"] = self.ctx.verdicts["coupling"] = child.outputs.coupling
+        self.ctx.passed = child.outputs.coupling["verdict"] == "passed"
+
+    def run_tc(self) -> Any:
+        """Solve for Tc."""
+        inputs = {
+            "alpha2f": dict(self.ctx.coupling.outputs.alpha2f),
+            "chosen": orm.Str(self.ctx.coupling.outputs.coupling["numbers"]["chosen"]),
+            "settings": self.inputs.settings,
+            "metadata": {"call_link_label": "tc"},
+        }
+        return ToContext(tc=self.submit(TcWorkChain, **inputs))
+
+    def inspect_tc(self) -> None:
+        """Hold Tc against the gate."""
+        child = self.ctx.tc
+        if not child.is_finished_ok:
+            self._give_up("tc", self.reason_of(child))
+            return
+        self.ctx.results["tc"] = child.outputs.tc
+        self._judge("tc", child.outputs.tc, {"min_tc_k": self.inputs.gates["min_tc_k"]})
+
+    def results(self) -> ExitCode | None:
+        """Attach record and verdicts, whatever happened."""
+        gap_ev = self.inputs.settings["relax"]["insulator_gap_ev"]
+        record = functions.summarise(
+            identity=orm.Dict({**self.inputs.identity.get_dict(), "insulator_gap_ev": gap_ev}),
+            failure=orm.Str(self.ctx.failure or ""),
+            gates=self.inputs.gates,
+            **self.ctx.results,
+        )
+        self.out("candidate", record)
+        self.out("verdicts", self.ctx.verdicts)
+        if "decompress" in self.ctx and "structure" in self.ctx.decompress.outputs:
+            self.out("structure", self.ctx.decompress.outputs.structure)
+        self.report(f"{record['key']}: {record['verdict']}, {record['reason']}")
+        if self.ctx.exit_code is not None:
+            return self.exit_codes[self.ctx.exit_code].format(reason=self.ctx.failure)
+        return None
+
+    def _judge(self, stage: str, result: orm.Dict, thresholds: dict[str, float]) -> None:
+        judgement = functions.judge_stage(orm.Str(stage), result, orm.Dict(thresholds))
+        self.ctx.verdicts[stage] = judgement
+        self.ctx.passed = judgement["verdict"] == "passed"
+        self.report(f"{stage}: {judgement['verdict']}, {judgement['reason']}")
+
+    def _give_up(self, stage: str, reason: str) -> None:
+        self.ctx.passed = False
+        self.ctx.failure = f"{stage}: {reason}"
+        self.ctx.exit_code = f"ERROR_{stage.upper()}_UNDECIDED"
+        self.report(self.ctx.failure)
