@@ -1,8 +1,6 @@
 """Enthalpy above hull at one pressure, against references that a profile computes once."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 
+from hts.file_lock import exclusive
 from hts.references import ElementalReference, elemental_reference, missing_competitors
 from workflows import functions
 from workflows.pw import settings_fingerprint
@@ -103,6 +102,7 @@ class HullWorkChain(StageWorkChain):
 
     def inspect_references(self) -> None:
         """Keep what finished; what was killed with somebody else's screening is asked for again."""
+        failures = []
         for element in self.ctx.elements:
             node = self.ctx.get(f"reference_{element}")
             if node is None or element in self.ctx.found:
@@ -110,7 +110,8 @@ class HullWorkChain(StageWorkChain):
             if node.is_finished_ok:
                 self.ctx.found[element] = node
             elif node.is_finished or self.ctx.attempts >= self.inputs.settings["hull"]["max_reference_attempts"]:
-                self.ctx.failure = f"reference {node.label.split('/')[1]}: {self.reason_of(node)}"
+                failures.append(f"reference {node.label.split('/')[1]}: {self.reason_of(node)}")
+        self.ctx.failure = self.ctx.failure or "; ".join(failures) or None
 
     def has_every_element(self) -> bool:
         """Without every element there is no hull."""
@@ -162,13 +163,8 @@ def find_reference(label: str, failed_after: datetime | None = None) -> orm.Work
     return found if isinstance(found, orm.WorkChainNode) else None
 
 
-@contextmanager
-def _profile_lock() -> Iterator[None]:
-    """Serialise look-up and submission over all workers of the profile; held for milliseconds, freed by the kernel."""
+def _profile_lock() -> AbstractContextManager[None]:
+    """Serialise look-up and submission over all workers of the profile; held for milliseconds."""
     profile = get_manager().get_profile()
     name = profile.name if profile is not None else "none"
-    path = Path(get_config().dirpath) / "access" / f"hts-references-{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return exclusive(Path(get_config().dirpath) / "access" / f"hts-references-{name}.lock")

@@ -1,10 +1,8 @@
 """Submission as wanted minus present: idempotent, limited, and safe against two at once and a crash in between."""
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from aiida.plugins import WorkflowFactory
 from hts.campaign import Campaign
 from hts.enumeration import Candidate, enumerate_candidates
 from hts.errors import UserError
+from hts.file_lock import exclusive
 from hts.job_slots import slot_prepend_text
 from hts.job_times import stamped
 from hts.store.campaign_group import CampaignGroup
@@ -28,6 +27,7 @@ from hts.store.pseudos import cutoffs_for, pseudos_for
 _ENDED_WITHOUT_ANSWER = ("killed", "excepted")
 # Settings that judge stored numbers but don't change what is computed: they are not part of a candidate's identity.
 _JUDGING_STAGES = ("tc",)
+_STAGES_OF_PROGRAM = {"pw": ("relax",), "ph": ("phonons",), "q2r": ("phonons",), "epw": ("coupling",)}
 
 
 @dataclass(frozen=True)
@@ -137,11 +137,13 @@ def _load_code(name: str, label: str) -> orm.AbstractCode:
 def job_options(campaign: Campaign, codes: dict[str, orm.AbstractCode]) -> dict[str, Any]:
     """Return AiiDA's job options by code.
 
-    On `core.direct`, which has no queue, a job waits for one of `max_jobs` slots.
+    A program takes `default`, what the stage that is mostly its own asks for (pw: relax, ph and q2r: phonons, epw:
+    coupling), and its own entry over both. On `core.direct`, which has no queue, a job waits for one of `max_jobs`
+    slots.
     """
     options: dict[str, Any] = {"qpoints_at_once": campaign.max_jobs}
     for name, code in codes.items():
-        asked = campaign.resources_for(name)
+        asked = campaign.resources_for(*_STAGES_OF_PROGRAM.get(name, ()), name)
         entry: dict[str, Any] = {
             "resources": {"num_machines": asked.num_machines, "num_mpiprocs_per_machine": asked.num_mpiprocs},
             "max_wallclock_seconds": asked.max_wallclock_seconds,
@@ -220,6 +222,25 @@ def has_work(prepared: PreparedCampaign, *, retry: bool = False) -> bool:
     return any(state is None or state[1] != "finished" or _is_missing(state, retry, None) for state in newest)
 
 
+def judged_otherwise(prepared: PreparedCampaign) -> list[str]:
+    """Return the keys of candidates that were submitted with other gates or mu* than the campaign has now.
+
+    Those are not part of an identity, so that changing them computes nothing again; but a stored verdict rests on those
+    it was given.
+    """
+    campaign = prepared.campaign
+    query = orm.QueryBuilder().append(
+        orm.WorkChainNode, filters={"label": {"in": list(prepared.labels.values())}}, project="label", tag="screening"
+    )
+    query.append(orm.Dict, with_outgoing="screening", edge_filters={"label": "gates"}, project="attributes")
+    query.append(
+        orm.Dict, with_outgoing="screening", edge_filters={"label": "settings"}, project="attributes.tc.mu_star"
+    )
+    now = (campaign.gates.model_dump(), [float(mu_star) for mu_star in campaign.mu_star])
+    otherwise = {label for label, gates, mu_star in query.all() if (gates, mu_star) != now}
+    return [key for key, label in prepared.labels.items() if label in otherwise]
+
+
 def campaign_group(name: str, *, create: bool = False) -> CampaignGroup:
     """Return the group of a campaign.
 
@@ -281,13 +302,8 @@ def _escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
 
 
-@contextmanager
-def _submission_lock() -> Iterator[None]:
-    """Let one submission at a time work on a profile; the kernel frees the lock whatever happens to the holder."""
+def _submission_lock() -> AbstractContextManager[None]:
+    """Let one submission at a time work on a profile."""
     profile = get_manager().get_profile()
     name = profile.name if profile is not None else "none"
-    path = Path(get_config().dirpath) / "access" / f"hts-submit-{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return exclusive(Path(get_config().dirpath) / "access" / f"hts-submit-{name}.lock")
