@@ -7,7 +7,7 @@ from aiida.engine import ExitCode, ToContext, append_, if_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import CalculationFactory
 
-from hts.electrons import full_kpoint_list
+from hts.electrons import full_kpoint_list, kpoint_mesh
 from hts.pseudopotentials import read_upf_header
 from hts.wannier import WannierPlanError, number_of_bands, plan_windows, projections
 from workflows import functions
@@ -94,10 +94,11 @@ class CouplingWorkChain(StageWorkChain):
         coarse = orm.KpointsData()
         points = full_kpoint_list(tuple(self.ctx.coarse_mesh))
         coarse.set_kpoints(points, weights=[1.0 / len(points)] * len(points))
-        dense_mesh = self.inputs.settings["coupling"]["dense_mesh"]
+        distance = self.inputs.settings["coupling"]["dense_distance_inv_ang"]
+        self.ctx.dense_mesh = kpoint_mesh(self.inputs.structure.cell, distance)
         wanted = {
             "bands_coarse": (coarse, self.ctx.n_bands),
-            "bands_dense": (mesh_kpoints((dense_mesh,) * 3), self.inputs.relaxation["n_bands"]),
+            "bands_dense": (mesh_kpoints(self.ctx.dense_mesh), self.inputs.relaxation["n_bands"]),
         }
         for name, (kpoints, n_bands) in wanted.items():
             inputs = pw_inputs(
@@ -134,7 +135,7 @@ class CouplingWorkChain(StageWorkChain):
             parameters=self.ctx.bands_dense.outputs.output_parameters,
             context=orm.Dict(
                 {
-                    "mesh": [settings["dense_mesh"]] * 3,
+                    "mesh": list(self.ctx.dense_mesh),
                     "smearings_ev": [fine["degaussw_ev"] for fine in settings["fine"]],
                 }
             ),

@@ -54,6 +54,8 @@ def stage_settings(
                 f"overrides: {stage}.{key} is the text {value!r}, wanted something like "
                 f"{document['default_inputs'][key]!r}; YAML reads 1e-14 as text and 1.0e-14 as a number"
             )
+        if isinstance(document["default_inputs"][key], float | int) and not isinstance(value, float | int):
+            raise ValueError(f"overrides: {stage}.{key} is {value!r}, a number was wanted")
         settings[key] = value
     return settings
 

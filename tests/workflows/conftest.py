@@ -24,7 +24,7 @@ CACHED = "aiida.calculations:*"
 DFT = {"ecutwfc_ry": 15.0, "kpoints_distance_inv_ang": 0.36}
 OVERRIDES = {
     "dft": DFT,
-    "coupling": {"fine": [{"kpoints": 16, "qpoints": 8, "degaussw_ev": 0.1}], "dense_mesh": 12},
+    "coupling": {"fine": [{"kpoints": 16, "qpoints": 8, "degaussw_ev": 0.1}]},
 }
 AMBIENT = {"start": 0.0, "stop": 0.0, "step": 10.0, "resolution": 10.0}
 GATES = {"max_hull_ev_per_atom": 5.0, "min_frequency_cm1": -20.0, "min_tc_k": 0.0}
@@ -71,7 +71,7 @@ def codes(stages: Any) -> dict[str, orm.AbstractCode]:
 
 @pytest.fixture
 def wrapped(codes: dict[str, orm.AbstractCode], tmp_path: Path) -> Callable[[str, str], orm.AbstractCode]:
-    """Return a function that makes a code of a bash script around a real one; it may use ``$REAL`` and ``$CALL`` (1, 2, …)."""
+    """Return a function that makes a code of a bash script around a real one, which may use ``$REAL`` and ``$CALL``."""
 
     def make(label: str, script: str) -> orm.AbstractCode:
         real = codes[label]

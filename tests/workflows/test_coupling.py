@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiida import orm
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("al")]
+pytestmark = pytest.mark.engine
 
 
 def test_epw_reads_the_phonons_that_decided_stability(
@@ -34,8 +34,8 @@ def test_series_and_gates_are_consistent(
     assert 0.1 < series["lambda"] < 0.6
     thresholds = judgement["thresholds"]
     assert series["fermi_deviation_ev"] == pytest.approx(series["fermi_epw_ev"] - series["fermi_dense_ev"])
-    # States per spin, eV and atom: tetrahedra on 12x12x12 find 0.149 (0.160 on 16, 0.19 on 24; free electrons 0.19).
-    assert series["dos_ef_tetrahedra"] == pytest.approx(0.149, rel=0.05)
+    # States per spin, eV and atom: 0.19, as of free electrons; meshes below 24x24x24 find less.
+    assert series["dos_ef_tetrahedra"] == pytest.approx(0.19, rel=0.08)
     good = (
         abs(series["dos_deviation"]) <= thresholds["max_dos_deviation"]
         and abs(series["fermi_deviation_ev"]) <= thresholds["max_fermi_deviation_ev"]

@@ -14,7 +14,6 @@ def _ph_jobs(node: orm.WorkChainNode) -> list[orm.CalcJobNode]:
     return sorted(jobs, key=lambda job: job.pk)
 
 
-@pytest.mark.xdist_group("ladder")
 def test_two_rungs_keep_the_scratch_of_the_lower(
     run: Callable[..., Any], crystal: Callable[..., orm.StructureData], child_of: Callable[..., Any]
 ) -> None:
@@ -44,7 +43,6 @@ def test_two_rungs_keep_the_scratch_of_the_lower(
     assert outputs["relaxation"]["pressure_gpa"] == 0.0
 
 
-@pytest.mark.xdist_group("alh")
 def test_an_instability_counts_when_a_denser_k_mesh_sees_it_too(
     screen: Callable[..., Any],
     crystal: Callable[..., orm.StructureData],

@@ -11,7 +11,7 @@ from aiida.plugins import WorkflowFactory
 from hts.pseudopotentials import read_upf_header
 from workflows.hull import find_reference
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("alh")]
+pytestmark = pytest.mark.engine
 RelaxWorkChain = WorkflowFactory("hts.relax")
 
 

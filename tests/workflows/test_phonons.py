@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from aiida import orm
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("al")]
+pytestmark = pytest.mark.engine
 
 
 def _ph_jobs(node: orm.WorkChainNode) -> list[orm.CalcJobNode]:
@@ -28,8 +28,8 @@ def test_fcc_aluminium_is_stable_at_gamma_x_and_l(
     gamma = next(point for point in content["qpoints"] if not np.any(point["qpoint"]))
     # One atom has no optical mode.
     assert gamma["frequencies_cm1"] == [] and np.abs(gamma["translations_cm1"]).max() < 50
-    # Measured at 80 K (R. Stedman and G. Nilsson, Phys. Rev. 145, 492 (1966)): L 4.2 and 9.7 THz, X 5.8 and 9.7 THz. The
-    # coarse settings are allowed 20 %.
+    # Measured at 80 K (R. Stedman and G. Nilsson, Phys. Rev. 145, 492 (1966)): L 4.2 and 9.7 THz, X 5.8 and 9.7 THz.
+    # The coarse settings are allowed 20 %.
     modes = (point["frequencies_cm1"] for point in content["qpoints"] if point["frequencies_cm1"])
     boundary = sorted((min(frequencies), max(frequencies)) for frequencies in modes)
     assert boundary[0] == (pytest.approx(140, rel=0.2), pytest.approx(323, rel=0.2))

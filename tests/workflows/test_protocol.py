@@ -18,11 +18,11 @@ SMALLER = {
     "kpoints_distance_inv_ang", "degauss_ry", "conv_thr_ry", "tr2_ph", "acoustic_tolerance_cm1",
     "pressure_tolerance_gpa", "etot_conv_thr_ry",
     "forc_conv_thr_ry_bohr", "press_conv_thr_kbar", "symmetry_precision_ang", "insulator_gap_ev",
-    "degaussq_mev", "max_dos_deviation", "max_fermi_deviation_ev",
+    "degaussq_mev", "max_dos_deviation", "max_fermi_deviation_ev", "dense_distance_inv_ang",
 }  # fmt: skip
 LARGER = {
     "qpoints_mesh", "max_passes", "max_attempts", "max_confirmations", "interpolation_mesh", "coarse_mesh_per_q",
-    "outer_above_ef_ev", "wannier_iterations", "dense_mesh", "matsubara_cutoff_factor", "max_reference_attempts",
+    "outer_above_ef_ev", "wannier_iterations", "matsubara_cutoff_factor", "max_reference_attempts",
 }  # fmt: skip
 # A series of fine meshes, compared by its finest k, finest q and smallest smearing.
 SERIES = {"fine"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiida import orm
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("al")]
+pytestmark = pytest.mark.engine
 
 
 def test_fcc_aluminium_at_its_lda_lattice_constant(

@@ -9,7 +9,7 @@ from aiida.plugins import WorkflowFactory
 
 from hts.records import CandidateRecord
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("al")]
+pytestmark = pytest.mark.engine
 STAGES = ("relax", "hull", "decompress", "coupling", "tc")
 
 

@@ -44,7 +44,6 @@ def test_the_chosen_one_answers_and_the_others_give_the_spread(stages: Any) -> N
 
 
 @pytest.mark.engine
-@pytest.mark.xdist_group("al")
 def test_table_of_fcc_aluminium(
     al_funnel: orm.WorkChainNode, child_of: Callable[[orm.WorkChainNode, str], Any]
 ) -> None:
