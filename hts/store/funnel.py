@@ -10,6 +10,8 @@ from aiida import orm
 from hts.store.process_tree import STAGES, JobCost, ProcessRow, descend, job_costs, rows_by_screening
 from hts.store.query import Screening, screenings
 
+# ERROR_IONIC_CONVERGENCE_REACHED_EXCEPT_IN_FINAL_SCF of aiida-quantumespresso.
+_ANOTHER_PASS = ("PwCalculation", 501)
 _ENDED = ("finished", "excepted", "killed")
 
 
@@ -172,11 +174,16 @@ def _jobs(rows: Sequence[ProcessRow]) -> dict[str, int]:
     """Count jobs: submitted, failed, recovered (a process above finished well), and results used instead of a job."""
     jobs = [row for row in rows if row.is_job]
     by_pk = {row.pk: row for row in rows}
-    failed = [
-        row for row in jobs if row.state in {"excepted", "killed"} or (row.state == "finished" and row.exit_status)
-    ]
+    failed = [row for row in jobs if _is_failed(row)]
     recovered = [row for row in failed if _is_recovered(row, by_pk)]
     return {"submitted": len(jobs), "reused": _reused(rows), "failed": len(failed), "recovered": len(recovered)}
+
+
+def _is_failed(job: ProcessRow) -> bool:
+    """Return whether a job went wrong; a vc-relax whose final scf, in the new basis, asks for another pass has not."""
+    if (job.process_label, job.exit_status) == _ANOTHER_PASS:
+        return False
+    return job.state in {"excepted", "killed"} or (job.state == "finished" and bool(job.exit_status))
 
 
 def _is_recovered(job: ProcessRow, by_pk: Mapping[int, ProcessRow]) -> bool:
