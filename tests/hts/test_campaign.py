@@ -41,7 +41,7 @@ def test_example_is_the_contract() -> None:
         "min_tc_k": 1.0,
     }
     assert campaign.codes["epw"] == "epw@localhost"
-    assert (campaign.max_candidates, campaign.max_jobs, campaign.overrides) == (2, 2, {})
+    assert (campaign.max_candidates, campaign.max_jobs, campaign.overrides) == (4, 2, {})
 
 
 def test_resources_are_merged_over_the_default() -> None:
