@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hts.records import CandidateRecord
 
 TABLE_WIDTH = 100
+# From here on a range is shown in whole K: the column has no room for more, nor has the method.
+_WHOLE_KELVIN = 10.0
 _STDOUT = "-"
 
 
@@ -134,7 +136,8 @@ def candidates_table(records: "Sequence[CandidateRecord]") -> Any:
     mu_stars = sorted({next(iter(record.tc_k.allen_dynes)) for record in records if record.tc_k.allen_dynes})
     table = Table(
         title=f"{len(records)} candidate{'' if len(records) == 1 else 's'}",
-        caption="Tc: Allen-Dynes" + (f" at mu* {', '.join(mu_stars)}" if mu_stars else ""),
+        caption="Tc: Allen-Dynes"
+        + (f" at mu* {', '.join(mu_stars)}, and its range over fine meshes and smearings" if mu_stars else ""),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         show_edge=False,
@@ -144,7 +147,7 @@ def candidates_table(records: "Sequence[CandidateRecord]") -> Any:
     table.add_column("formula", overflow="fold")
     table.add_column("prototype", overflow="fold", min_width=9)
     table.add_column("verdict", no_wrap=True)
-    for column in ("down to\nGPa", "hull\neV/atom", "lambda", "Tc\nK", "merit"):
+    for column in ("P min\nGPa", "hull\neV/atom", "λ", "Tc\nK", "merit"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("flags", no_wrap=True)
     for record in records:
@@ -155,7 +158,7 @@ def candidates_table(records: "Sequence[CandidateRecord]") -> Any:
             _number(record.lowest_stable_pressure_gpa, "g"),
             _number(record.hull_ev_per_atom, ".3f"),
             _number(record.lambda_, ".2f"),
-            _number(first_tc_k(record), ".1f"),
+            _tc_and_spread(record),
             _number(record.figure_of_merit, ".2f"),
             "\n".join(record.flags),
         )
@@ -241,6 +244,15 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}); give another place") from None
+
+
+def _tc_and_spread(record: "CandidateRecord") -> str:
+    """Return the ranking Tc, and below it the range over fine meshes and smearings, which is part of it."""
+    text = _number(first_tc_k(record), ".1f")
+    if record.tc_spread_k is None:
+        return text
+    low, high = (format(value, ".0f" if value >= _WHOLE_KELVIN else ".1f") for value in record.tc_spread_k)
+    return f"{text}\n{low}-{high}"
 
 
 def _number(value: float | None, form: str) -> str:
