@@ -1,8 +1,6 @@
 """Protocols: default numbers of every stage, the differences of fast and stringent, and the user's overrides."""
 
 import difflib
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
@@ -106,9 +104,3 @@ def resolve_settings(
     if dft["ecutrho_ry"] is None:
         dft["ecutrho_ry"] = 4.0 * dft["ecutwfc_ry"]  # exact for norm-conserving pseudopotentials
     return settings
-
-
-def fingerprint(content: Any) -> str:
-    """Return 12 hexadecimal digits that identify a JSON-serialisable object, whatever the order of its keys."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -7,9 +7,9 @@ from aiida import orm
 from aiida.common import AttributeDict
 from aiida.plugins import WorkflowFactory
 
+from hts.fingerprint import fingerprint
 from hts.pseudopotentials import read_upf_header
 from hts.units import KBAR_PER_GPA
-from workflows.protocol import fingerprint
 
 PwBaseWorkChain = WorkflowFactory("quantumespresso.pw.base")
 

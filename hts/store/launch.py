@@ -1,7 +1,5 @@
 """Submission as wanted minus present: idempotent, limited, and safe against two at once and a crash in between."""
 
-import hashlib
-import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from hts.campaign import Campaign
 from hts.enumeration import Candidate, enumerate_candidates
 from hts.errors import UserError
 from hts.file_lock import exclusive
+from hts.fingerprint import fingerprint
 from hts.job_slots import slot_prepend_text
 from hts.job_times import stamped
 from hts.store.campaign_group import CampaignGroup
@@ -167,8 +166,7 @@ def identity_label(campaign: Campaign, candidate: Candidate, builder: Any) -> st
         "pressures": campaign.pressures_gpa.model_dump(),
         "pseudos": {element: pseudo.md5 for element, pseudo in sorted(builder.pseudos.items())},
     }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
-    return f"{campaign.name}/{candidate.key}/{digest}"
+    return f"{campaign.name}/{candidate.key}/{fingerprint(content)}"
 
 
 def submit_missing(prepared: PreparedCampaign, *, retry: bool = False, ended_up_to_pk: int | None = None) -> Pass:

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.protocol import STAGES, fingerprint, resolve_settings, stage_settings
+from hts.fingerprint import fingerprint
+from workflows.protocol import STAGES, resolve_settings, stage_settings
 
 PROTOCOLS = ("fast", "balanced", "stringent")
 # Which way each number gets stricter; what is a choice and not an accuracy is in neither.

@@ -50,10 +50,6 @@ _EXIT_CODES = (
 )
 
 
-def _fortran_true(value: bool) -> str:
-    return ".true." if value else ".false."
-
-
 def version_tuple(version: str) -> tuple[int, ...]:
     """Turn '5.3.1' into (5, 3, 1)."""
     return tuple(int(part) for part in re.findall(r"\d+", version))
