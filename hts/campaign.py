@@ -4,17 +4,16 @@ Units stand in the keys. What is checked here needs neither AiiDA nor a code; wh
 and the profile exist is checked when a campaign is submitted.
 """
 
-import difflib
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pymatgen.core import Element
 
+from hts.campaign_families import families_complaint
 from hts.campaign_file import did_you_mean, one_line, read_yaml
 from hts.errors import UserError
-from hts.prototypes import load_prototype
+from hts.filters import Range
+from hts.site_entries import expand
 
 # What `overrides` may name: the WorkChains of the funnel, by the stem of their protocol files.
 STAGES = ("dft", "relax", "hull", "phonons", "decompression", "coupling", "tc")
@@ -40,21 +39,32 @@ CodeLabel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]+@[A-Za-z
 ProgramName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
+def _listed(value: object) -> object:
+    # An exclusion of one element or group may stand without brackets.
+    return (value,) if isinstance(value, str) else value
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Family(_Model):
-    """One prototype and the elements to try on each of its sites; without `variant`, every variant is tried."""
+    """One prototype and the elements to try on each of its sites; without `variant`, every variant is tried.
+
+    A site lists elements, groups of them, mixtures (`La0.5Ce0.5`), and with a minus what is taken out of a group again.
+    `filters` hold for this family beside those of the campaign. With `fallback_for`, a member is screened only after
+    the member of that family with the same elements has turned out dynamically unstable.
+    """
 
     prototype: str
-    sites: dict[str, tuple[str, ...]]
+    sites: dict[str, tuple[str, ...]] = {}
     variant: str | None = None
+    filters: dict[str, Range] = {}
+    fallback_for: str | None = None
 
-    @property
-    def identity(self) -> tuple[str, str | None, tuple[tuple[str, frozenset[str]], ...]]:
-        """What makes two families the same: prototype, variant, and the set of elements of each site."""
-        return self.prototype, self.variant, tuple(sorted((k, frozenset(v)) for k, v in self.sites.items()))
+    def choices(self, label: str) -> tuple[str, ...]:
+        """Return the elements and mixtures of a site, groups written out, in their order and without repetition."""
+        return expand(self.sites[label])
 
 
 class Pressures(_Model):
@@ -112,6 +122,10 @@ class Campaign(_Model):
     protocol: Literal["fast", "balanced", "stringent"]
     pseudo_family: ShellSafe
     families: Annotated[tuple[Family, ...], Field(min_length=1)]
+    prototype_folder: Path | None = None
+    exclude: tuple[Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)], ...] = ()
+    filters: dict[str, Range] = {}
+    ranking: bool = False
     pressures_gpa: Pressures
     gates: Gates = Gates()
     mu_star: Annotated[tuple[Annotated[Number, Field(ge=0, le=0.5)], ...], Field(min_length=1)] = (0.10, 0.13, 0.16)
@@ -141,11 +155,14 @@ class Campaign(_Model):
         """
         path = Path(path)
         data = read_yaml(path)
+        if isinstance(data.get("prototype_folder"), str):
+            # Relative to the file that names it, wherever the command is typed.
+            data["prototype_folder"] = str((path.parent / data["prototype_folder"]).resolve())
         try:
             campaign = cls.model_validate(data)
         except ValidationError as error:
             raise UserError(f"{path}: {one_line(error, cls)}") from None
-        for complaint in (_families_complaint(campaign), _keys_complaint(campaign)):
+        for complaint in (families_complaint(campaign), _keys_complaint(campaign)):
             if complaint:
                 raise UserError(f"{path}: {complaint}")
         return campaign
@@ -169,45 +186,6 @@ class Campaign(_Model):
         return Resources(**fields)
 
 
-def _families_complaint(campaign: Campaign) -> str | None:
-    """Return what is wrong with the families, or None."""
-    seen: dict[object, int] = {}
-    for index, family in enumerate(campaign.families):
-        key = f"families.{index}"
-        complaint = _family_complaint(family, key)
-        if complaint:
-            return complaint
-        first = seen.setdefault(family.identity, index)
-        if first != index:
-            return f"{key}: the same family as families.{first}; remove one of the two"
-    return None
-
-
-def _family_complaint(family: Family, key: str) -> str | None:
-    try:
-        prototype = load_prototype(family.prototype)
-    except UserError as error:
-        return f"{key}.prototype: {error}"
-    wanted = prototype.choose_sites
-    unknown = [label for label in family.sites if label not in wanted]
-    if unknown:
-        implied = " (hydrogen is implied on its own sites)" if prototype.fixed_elements else ""
-        return f"{key}.sites.{unknown[0]}: unknown site; {did_you_mean(unknown[0], wanted)}{implied}"
-    for label in wanted:
-        if not family.sites.get(label):
-            return f"{key}.sites.{label}: no elements; list at least one, such as {label}: [Al]"
-        for symbol in family.sites[label]:
-            if not _is_element(symbol):
-                return f"{key}.sites.{label}: {symbol!r} is not an element; {_element_hint(symbol)}"
-    if "H" not in {*prototype.fixed_elements.values(), *(s for symbols in family.sites.values() for s in symbols)}:
-        return f"{key}.sites: hydrogen is on no site; add H to one of {', '.join(wanted)}"
-    known = [variant for variant in prototype.variants if variant]
-    if family.variant is not None and family.variant not in known:
-        allowed = did_you_mean(family.variant, known) if known else f"{prototype.name} has no variants: leave it out"
-        return f"{key}.variant: {family.variant!r} is unknown; {allowed}"
-    return None
-
-
 def _keys_complaint(campaign: Campaign) -> str | None:
     """Return what is wrong with the free keys (codes, resources, overrides) and mu_star, or None."""
     for program in ("pw", "ph", "q2r", "epw"):
@@ -223,19 +201,3 @@ def _keys_complaint(campaign: Campaign) -> str | None:
     if len(set(campaign.mu_star)) < len(campaign.mu_star):
         return f"mu_star: {list(campaign.mu_star)} holds a value twice; give each once"
     return None
-
-
-def _is_element(symbol: str) -> bool:
-    # pymatgen knows the isotopes D and T as elements; here hydrogen is H.
-    return symbol not in ("D", "T") and Element.is_valid_symbol(symbol)
-
-
-def _element_hint(symbol: str) -> str:
-    if symbol in ("D", "T"):
-        return "isotopes are not told apart: write H"
-    symbols = [element.symbol for element in Element if element.symbol not in ("D", "T")]
-    stem = re.sub(r"[^A-Za-z]", "", symbol).capitalize()
-    near = next(([s] for s in (stem, stem[:2]) if s in symbols), difflib.get_close_matches(stem, symbols, cutoff=0.5))
-    named = next(([e.symbol] for e in Element if e.long_name.lower() == symbol.lower()), near)
-    suggestion = " or ".join(repr(name) for name in named)
-    return f"did you mean {suggestion}?" if named else "give a symbol of the periodic table, such as Al"

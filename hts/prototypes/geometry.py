@@ -33,7 +33,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by identity, so that what is derived from it can be cached
 class PrimitiveTemplate:
     """A primitive cell with site labels in place of elements.
 
@@ -44,7 +44,7 @@ class PrimitiveTemplate:
     frac_coords : numpy.ndarray
         (N, 3), in the primitive vectors.
     labels : tuple[str, ...]
-        N site labels.
+        N site labels; a label may stand on several orbits.
     conventional_counts : Mapping[str, int]
         Positions per conventional cell by label.
     """
@@ -55,13 +55,20 @@ class PrimitiveTemplate:
     conventional_counts: Mapping[str, int]
 
     def coinciding_labels(self) -> tuple[str, str] | None:
-        """Return two labels whose sites lie on the same point, or None."""
+        """Return two labels (of different orbits, so perhaps the same) whose sites lie on one point, or None."""
         seen: dict[tuple[float, ...], str] = {}
         for label, point in zip(self.labels, np.round(self.frac_coords, 6).tolist(), strict=True):
-            other = seen.setdefault(tuple(point), label)
-            if other != label:
-                return other, label
+            if tuple(point) in seen:
+                return seen[tuple(point)], label
+            seen[tuple(point)] = label
         return None
+
+    def counts(self, placed: Mapping[str, str]) -> dict[str, int]:
+        """Return the atoms per cell of each element, for one element on each label."""
+        totals: dict[str, int] = {}
+        for label in self.labels:
+            totals[placed[label]] = totals.get(placed[label], 0) + 1
+        return totals
 
     def decorate(self, species: Sequence[str], volume_ang3: float) -> Structure:
         """Put elements on the sites and scale the cell to a volume in Angstrom^3."""
@@ -120,7 +127,7 @@ def build_template(
     cell : Sequence[float]
         Conventional a, b, c (a is 1) and angles in degrees.
     orbits : Sequence[tuple[str, tuple]]
-        Label and fractional coordinates of one point per orbit.
+        Label and fractional coordinates of one point per orbit; a label may come again.
 
     Returns
     -------
@@ -134,7 +141,7 @@ def build_template(
     for label, point in orbits:
         conventional = orbit(number, point)
         primitive = _distinct(conventional @ np.linalg.inv(vectors))
-        counts[label] = len(conventional)
+        counts[label] = counts.get(label, 0) + len(conventional)
         labels += [label] * len(primitive)
         points.append(primitive)
     lattice = Lattice.from_parameters(*cell)
@@ -176,6 +183,35 @@ def _distinct(points: NDArray[np.float64]) -> NDArray[np.float64]:
     inside = np.round(points - np.floor(points + 1e-7), 12)
     _, first = np.unique(np.round(inside, 6), axis=0, return_index=True)
     return np.asarray(inside[np.sort(first)])
+
+
+@cache
+def member_symmetry(template: PrimitiveTemplate, pattern: tuple[int, ...]) -> tuple[int, int]:
+    """Return the space group number and the atoms of the primitive cell for one pattern of equal elements.
+
+    Parameters
+    ----------
+    template : PrimitiveTemplate
+    pattern : tuple[int, ...]
+        From `equality_pattern`. Which elements they are is immaterial to the symmetry.
+
+    Returns
+    -------
+    tuple[int, int]
+        Equal elements on inequivalent sites can raise the symmetry and make a smaller cell primitive.
+    """
+    labels = tuple(dict.fromkeys(template.labels))
+    symbols = {label: Element.from_Z(index + 1).symbol for label, index in zip(labels, pattern, strict=True)}
+    species = [symbols[label] for label in template.labels]
+    # 20 A^3 per atom makes SYMPREC_ANG mean in every prototype what it means in a real cell.
+    structure = template.decorate(species, 20.0 * len(species))
+    return space_group_number(structure, SYMPREC_ANG), len(standard_primitive(structure))
+
+
+def equality_pattern(template: PrimitiveTemplate, placed: Mapping[str, str]) -> tuple[int, ...]:
+    """Return which labels hold equal elements: the first label with the same one, in the order of the template."""
+    symbols = [placed[label] for label in dict.fromkeys(template.labels)]
+    return tuple(symbols.index(symbol) for symbol in symbols)
 
 
 def space_group_number(structure: Structure, symprec_ang: float = SYMPREC_ANG) -> int:

@@ -13,7 +13,7 @@ from aiida.manage.configuration import get_config
 from aiida.plugins import WorkflowFactory
 
 from hts.campaign import Campaign
-from hts.enumeration import Candidate, enumerate_candidates
+from hts.enumeration import Candidate, candidates_in_order
 from hts.errors import UserError
 from hts.file_lock import exclusive
 from hts.fingerprint import fingerprint
@@ -56,6 +56,7 @@ class PreparedCampaign:
     ----------
     campaign : Campaign
     candidates : tuple of Candidate
+        In the order in which they are submitted.
     codes : dict of str to Code
     labels : dict of str to str
         Key of a candidate -> its identity, see `identity_label`.
@@ -89,6 +90,16 @@ class PreparedCampaign:
         builder.metadata.label = identity_label(campaign, candidate, builder)
         return builder
 
+    def due(self) -> list[Candidate]:
+        """Return the candidates whose turn it is: all but the fallbacks of what is not known to be unstable."""
+        awaited = [self.labels[key] for key in {candidate.fallback_for for candidate in self.candidates} if key]
+        unstable = _with_verdict("dynamically_unstable", awaited)
+        return [
+            candidate
+            for candidate in self.candidates
+            if candidate.fallback_for is None or self.labels[candidate.fallback_for] in unstable
+        ]
+
 
 def prepare(campaign: Campaign) -> PreparedCampaign:
     """Check everything that a campaign needs before anything is stored.
@@ -108,8 +119,8 @@ def prepare(campaign: Campaign) -> PreparedCampaign:
         an override that the protocols don't know.
     """
     codes = {name: _load_code(name, label) for name, label in campaign.codes.items()}
-    candidates = tuple(enumerate_candidates(campaign))
-    elements = sorted({site.specie.symbol for candidate in candidates for site in candidate.structure})
+    candidates = tuple(candidates_in_order(campaign))
+    elements = sorted({element for candidate in candidates for element in candidate.placed.values()})
     pseudos_for(campaign.pseudo_family, elements)
     if campaign.overrides.get("dft", {}).get("ecutwfc_ry") is None:
         cutoffs_for(campaign.pseudo_family, elements)
@@ -194,7 +205,7 @@ def submit_missing(prepared: PreparedCampaign, *, retry: bool = False, ended_up_
         states = _states(campaign.name)
         missing = [
             candidate
-            for candidate in prepared.candidates
+            for candidate in prepared.due()
             if _is_missing(states.get(prepared.labels[candidate.key]), retry, ended_up_to_pk)
         ]
         active = sum(1 for _, state, _ in states.values() if state not in (*_ENDED_WITHOUT_ANSWER, "finished"))
@@ -216,7 +227,7 @@ def has_work(prepared: PreparedCampaign, *, retry: bool = False) -> bool:
         As for `submit_missing`.
     """
     states = _states(prepared.campaign.name)
-    newest = [states.get(label) for label in prepared.labels.values()]
+    newest = [states.get(prepared.labels[candidate.key]) for candidate in prepared.due()]
     return any(state is None or state[1] != "finished" or _is_missing(state, retry, None) for state in newest)
 
 
@@ -282,6 +293,19 @@ def _states(name: str) -> dict[str, tuple[int, str, int | None]]:
     )
     query.order_by({"screening": [{"id": "asc"}]})
     return {label: (pk, state or "created", status) for label, pk, state, status in query.all()}
+
+
+def _with_verdict(verdict: str, labels: list[str]) -> set[str]:
+    """Return those of the identities whose newest summary has a verdict."""
+    if not labels:
+        return set()
+    query = orm.QueryBuilder().append(
+        orm.WorkChainNode, filters={"label": {"in": labels}}, project="label", tag="screening"
+    )
+    query.append(orm.Dict, with_incoming="screening", edge_filters={"label": "candidate"}, project="attributes.verdict")
+    query.order_by({"screening": [{"id": "asc"}]})
+    newest = dict(query.all())  # type: ignore[arg-type]
+    return {label for label, found in newest.items() if found == verdict}
 
 
 def _screenings(name: str) -> list[orm.WorkChainNode]:

@@ -1,5 +1,6 @@
 """The campaign file: what it accepts, and the one line that each mistake gives."""
 
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hts.campaign import Campaign, Pressures, Resources
+from hts.enumeration import enumerate_candidates
 from hts.errors import UserError
+from hts.prototypes import load_prototype
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "al-h-perovskites.yaml"
 
@@ -28,6 +31,11 @@ def complaint(tmp_path: Path, data: dict[str, Any] | str) -> str:
     assert "\n" not in message
     assert message.startswith(f"{file}: ")
     return message.removeprefix(f"{file}: ")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLE.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_has_candidates(path: Path) -> None:
+    assert next(enumerate_candidates(Campaign.from_yaml(path))).key
 
 
 def test_example_is_the_contract() -> None:
@@ -81,6 +89,14 @@ def test_resources_are_merged_over_the_default() -> None:
         ({"pressures_gpa": {"start": 500, "stop": 0, "step": 0.1, "resolution": 0.1}}, "pressures_gpa: 5001 rungs"),
         ({"pressures_gpa": {"start": 5, "stop": 0, "step": 5e-324, "resolution": 5e-324}}, "pressures_gpa: inf rungs"),
         ({"families": []}, "families: "),
+        ({"exclude": [["Tc", "Qq"]]}, "exclude.0: 'Qq' is not an element"),
+        ({"exclude": ["alkali_earth"]}, "exclude.0: 'alkali_earth' is not an element; did you mean the group"),
+        ({"exclude": [[]]}, "exclude.0: "),
+        ({"filters": {"xi": {"min": 0}}}, "filters: 'xi' is no descriptor; allowed: min_hh_distance_ang"),
+        ({"filters": {"hydrogen_fraction": {}}}, "filters.hydrogen_fraction: neither min nor max is given"),
+        ({"filters": {"hydrogen_fraction": {"least": 1}}}, "filters.hydrogen_fraction.least: unknown key"),
+        ({"ranking": "best"}, "ranking: 'best' found"),
+        ({"prototype_folder": "nowhere"}, "families.0.prototype: prototype folder "),
     ],
 )
 def test_a_mistake_gives_one_line(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
@@ -102,6 +118,22 @@ def test_a_mistake_gives_one_line(tmp_path: Path, change: dict[str, Any], expect
         ("sodalite_mh6", {"M": ["Ca"], "H": ["H"]}, {}, ".sites.H: unknown site; allowed: M (hydrogen is implied"),
         ("sodalite_mh6", {"M": ["Ca"]}, {"variant": "x"}, ".variant: 'x' is unknown; sodalite_mh6 has no"),
         ("sodalite_mxh12", {"M": ["Ca"], "X": ["Y"]}, {"variant": "pm3m"}, ".variant: 'pm3m' is unknown; did you mean"),
+        ("sodalite_mh6", {"M": ["He"]}, {}, ".sites.M: element 'He' has no "),
+        ("sodalite_mh6", {"M": ["Fr"]}, {}, ".sites.M: element 'Fr' has no atomic volume"),
+        (
+            "sodalite_mh6",
+            {"M": ["rare_earths"]},
+            {},
+            ".sites.M: 'rare_earths' is not an element; did you mean the group",
+        ),
+        ("sodalite_mh6", {"M": ["Al", "-Al"]}, {}, ".sites.M: no elements are left of Al, -Al"),
+        ("sodalite_mh6", {"M": ["-Qq", "Al"]}, {}, ".sites.M: 'Qq' is not an element"),
+        ("sodalite_mh6", {"M": ["La0.5Ce0.4"]}, {}, ".sites.M: mixture 'La0.5Ce0.4': the fractions sum to 0.9"),
+        ("sodalite_mxh12", {"M": ["La0.5Y0.5"], "X": ["Ca0.5Mg0.5"]}, {}, ".sites.X: a mixture beside that of M"),
+        ("sodalite_mh6", {"M": ["Ca"]}, {"filters": {"xi": {"min": 0}}}, ".filters: 'xi' is no descriptor"),
+        ("sodalite_mh6", {"M": ["Ca"]}, {"fallback_for": "mh6"}, ".fallback_for: 'mh6' is no earlier family"),
+        ("hydrogen", {"M": ["Ca"]}, {}, ".sites.M: unknown site; allowed: "),
+        ("element", {"M": ["Ca"]}, {}, ".sites: hydrogen is on no site"),
         ("sodalite_mh6", {"M": ["Ca"]}, {"site": {}}, ".site: unknown key; did you mean 'sites'?"),
     ],
 )
@@ -146,9 +178,45 @@ def test_file_mistakes(tmp_path: Path) -> None:
 
 
 def test_nobelium_is_no_boolean(tmp_path: Path) -> None:
-    file = tmp_path / "c.yaml"
-    file.write_text(EXAMPLE.read_text(encoding="utf-8").replace("A: [Al, Mg]", "A: [No, Y]", 1), encoding="utf-8")
-    assert Campaign.from_yaml(file).families[0].sites["A"] == ("No", "Y")
+    text = EXAMPLE.read_text(encoding="utf-8").replace("A: [Al, Mg]", "A: [No, Y]", 1)
+    assert complaint(tmp_path, text).startswith("families.0.sites.A: element 'No' has no atomic volume")
+
+
+def test_a_group_given_as_its_elements_is_the_same_family(tmp_path: Path) -> None:
+    data = example() | {
+        "families": [
+            {"prototype": "sodalite_mh6", "sites": {"M": ["alkali_metal", "-Cs"]}},
+            {"prototype": "sodalite_mh6", "sites": {"M": ["Rb", "K", "Na", "Li"]}},
+        ]
+    }
+    assert complaint(tmp_path, data).startswith("families.1: the same family as families.0")
+
+
+def test_a_fallback_wants_the_sites_of_its_family(tmp_path: Path) -> None:
+    data = example() | {
+        "families": [
+            {"prototype": "a2xh6", "sites": {"A": ["Mg"], "X": ["Ir"]}},
+            {"prototype": "sodalite_mh6", "sites": {"M": ["Ca"]}, "fallback_for": "a2xh6"},
+        ]
+    }
+    assert complaint(tmp_path, data).startswith("families.1.fallback_for: a2xh6 has other sites than sodalite_mh6")
+
+
+def test_the_prototype_folder_is_relative_to_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    text = (resources.files("hts.prototypes") / "sodalite_mh6.yaml").read_text(encoding="utf-8")
+    (folder / "my_mh6.yaml").write_text(text.replace("sodalite_mh6", "my_mh6"), encoding="utf-8")
+    family = {"prototype": "my_mh6", "sites": {"M": ["Ca"]}}
+    file = tmp_path / "campaign.yaml"
+    file.write_text(yaml.safe_dump(example() | {"families": [family], "prototype_folder": "mine"}), encoding="utf-8")
+    campaign = Campaign.from_yaml(file)
+    assert campaign.prototype_folder == folder
+    assert [candidate.key for candidate in enumerate_candidates(campaign)] == ["my_mh6-CaH6-Ca"]
+    (folder / "my_mh6.yaml").write_text(text.replace("sodalite_mh6", "my_mh6").replace("12d", "12e"), encoding="utf-8")
+    load_prototype.cache_clear()
+    with pytest.raises(UserError, match=r"prototype file .*mine/my_mh6\.yaml: sites\.H\.wyckoff: 12e stated"):
+        Campaign.from_yaml(file)
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -1,6 +1,8 @@
 """Prototypes: Wyckoff sites, symmetry, stoichiometry, and starting volumes against published lattices."""
 
 from importlib import resources
+from itertools import combinations_with_replacement
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from hts.descriptors import min_distance_ang
 from hts.errors import UserError
 from hts.prototypes import load_prototype, parse_prototype, prototype_names
 from hts.prototypes.geometry import evaluate, orbit, space_group_number, symmetry_operations
-from hts.volumes import atomic_volume_ang3, bulk_modulus_gpa, compression_ratio, starting_volume_ang3
+from hts.prototypes.start_volume import start_volume_ang3
+from hts.radii import shortest_possible_ang
+from hts.volumes import starting_volume_ang3
 
 VARIANTS = [(name, variant) for name in prototype_names() for variant in load_prototype(name).variants]
 # Every element up to uranium with a volume; noble gases form no lattice here, but nothing forbids them.
@@ -31,15 +35,28 @@ def member(name: str, symbols: str, pressure_gpa: float, variant: str | None = N
 
 
 def test_the_families_of_the_campaign_contract_exist() -> None:
-    sites = {name: load_prototype(name).choose_sites for name in prototype_names()}
-    assert sites == {
+    contract = {
         "a2xh6": ("A", "X"),
         "fluorite_axh8": ("A", "X"),
         "perovskite": ("A", "B", "X"),
         "sodalite_mh6": ("M",),
         "sodalite_mxh12": ("M", "X"),
     }
+    assert {name: load_prototype(name).choose_sites for name in contract} == contract
     assert list(load_prototype("sodalite_mxh12").variants) == ["pm-3m", "fd-3m"]
+    assert all(load_prototype(name).kind == "mission" for name in contract)
+    assert {"h3x", "mh9", "mh10", "a2xh16", "hydrogen", "element", "mh2", "mh3"} <= set(prototype_names())
+
+
+def assert_no_overlap(structure: Structure, pressure_gpa: float) -> None:
+    """No pair of elements is nearer than it can be, by pymatgen's neighbours."""
+    symbols = np.array([site.specie.symbol for site in structure])
+    for first, second in combinations_with_replacement(sorted(set(symbols)), 2):
+        # The neighbour list counts what lies on its radius, and a start volume may sit right there.
+        allowed_ang = shortest_possible_ang(first, second, pressure_gpa) * (1 - 1e-5)
+        centres, points, _, _ = structure.get_neighbor_list(allowed_ang)
+        pairs = {tuple(sorted(pair)) for pair in zip(symbols[centres], symbols[points], strict=True)}
+        assert (first, second) not in pairs, f"{first}-{second} nearer than {allowed_ang:.3f} A"
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
@@ -48,7 +65,8 @@ def test_the_families_of_the_campaign_contract_exist() -> None:
 def test_any_member_has_the_stated_symmetry(name: str, variant: str | None, data: st.DataObject) -> None:
     prototype = load_prototype(name)
     sites = {label: data.draw(st.sampled_from(ELEMENTS), label=label) for label in prototype.choose_sites}
-    structure = prototype.structure(sites, pressure_gpa=data.draw(st.floats(0, 300)), variant=variant)
+    pressure_gpa = data.draw(st.floats(0, 300), label="pressure_gpa")
+    structure = prototype.structure(sites, pressure_gpa=pressure_gpa, variant=variant)
     arrangement = prototype.variants[variant]
     stated = arrangement.space_group_number
     found = space_group_number(structure, 1e-3)
@@ -59,7 +77,7 @@ def test_any_member_has_the_stated_symmetry(name: str, variant: str | None, data
         counts[placed[site.label]] = counts.get(placed[site.label], 0) + site.multiplicity
     scale = sum(counts.values()) / len(structure)
     assert {el.symbol: n * scale for el, n in structure.composition.items()} == pytest.approx(counts)
-    assert min_distance_ang(structure) > 0.5
+    assert_no_overlap(structure, pressure_gpa)
     if len(set(placed.values())) == len(placed):
         assert found == stated
     else:
@@ -82,7 +100,7 @@ def test_multiplicities_agree_with_pymatgen(
     name: str, variant: str | None, number: int, counts: dict[str, int], n_primitive: int
 ) -> None:
     arrangement = load_prototype(name).variants[variant]
-    template = arrangement.template()
+    template = arrangement.template
     assert arrangement.space_group_number == number
     assert template.conventional_counts == counts
     assert len(template.labels) == n_primitive
@@ -145,24 +163,6 @@ def test_starting_lattices_are_within_ten_percent(
     assert (structure.volume * cells) ** (1 / 3) == pytest.approx(a_ang, rel=0.10)
 
 
-def test_volumes() -> None:
-    # fcc Al, a = 4.05 Angstrom (Kittel): 16.6 Angstrom^3 per atom; bulk modulus 76 GPa.
-    assert atomic_volume_ang3("Al") == pytest.approx(4.05**3 / 4, rel=0.005)
-    assert bulk_modulus_gpa("Al") == 76
-    assert compression_ratio("Al", 0) == 1
-    # First order in P: 1 - P/B0.
-    assert compression_ratio("Al", 0.01) == pytest.approx(1 - 0.01 / 76, abs=1e-7)
-    assert starting_volume_ang3({"Al": 2}, 0) == 2 * atomic_volume_ang3("Al")
-    assert starting_volume_ang3({}, 10) == 0
-    with pytest.raises(UserError, match="no atomic volume"):
-        atomic_volume_ang3("Fr")
-    with pytest.raises(UserError, match="not in the periodic table"):
-        atomic_volume_ang3("Xx")
-    for pressure_gpa in (-1.0, float("nan")):
-        with pytest.raises(UserError, match="negative"):
-            compression_ratio("Al", pressure_gpa)
-
-
 def test_wrong_requests() -> None:
     perovskite = load_prototype("perovskite")
     with pytest.raises(UserError, match="sites A given, A, B, X wanted"):
@@ -189,7 +189,10 @@ def test_wrong_requests() -> None:
         ("[x_h, x_h, x_h]", "[z, x_h, x_h]", "sites.H.coords: 'z' found"),
         ("[x_h, x_h, x_h]", "['__import__(\"os\")', 0, 0]", "sites.H.coords: "),
         ("element: H", "element: Hh", "sites.H.element: 'Hh' found"),
-        ("label: X", "label: A", "two sites have one label"),
+        ("label: X", "label: A", "formula: AXH8 stated, but the sites give {'A': 1, 'H': 4}"),
+        ("label: X", "label: H", "label H holds 'choose' and 'H'; one is wanted"),
+        ("wyckoff: 4b", "wyckoff: 4a", "sites.X.wyckoff: 4a stated, but the coordinates lie on 4b"),
+        ("wyckoff: 4b", "wyckoff: 4b, role: cation", "sites.1.role: Extra inputs are not permitted"),
         ("coords: [1/2, 1/2, 1/2]", "coords: [0, 0, 0]", "A and X lie on the same point"),
         ("space_group_number: 225", "space_group_number: 231", "yaml: space_group_number: Input"),
         ("name: fluorite_axh8", "name: other", "name: 'other' found"),
@@ -224,3 +227,59 @@ def test_expressions() -> None:
     for bad in ("y", "1/0", "x**2", "abs(x)", "'a'", "True", "", "x.real", "(" * 500):
         with pytest.raises(ValueError, match=r"found|not a number"):
             evaluate(bad, {"x": 0.1})
+
+
+OWN_FAMILY = """
+name: my_rocksalt
+title: A family of my own
+source_doi: 10.1000/182
+formula: AH
+space_group_number: 225
+sites:
+  - {label: A, wyckoff: 4a, coords: [0, 0, 0], element: choose}
+  - {label: H, wyckoff: 4b, coords: [1/2, 1/2, 1/2], element: H}
+"""
+
+
+def test_a_folder_adds_families(tmp_path: Path) -> None:
+    (tmp_path / "my_rocksalt.yaml").write_text(OWN_FAMILY, encoding="utf-8")
+    assert set(prototype_names(tmp_path)) == {*prototype_names(), "my_rocksalt"}
+    structure = load_prototype("my_rocksalt", tmp_path).structure({"A": "Li"}, pressure_gpa=0)
+    assert (structure.composition.reduced_formula, space_group_number(structure)) == ("LiH", 225)
+    assert load_prototype("perovskite", tmp_path) == load_prototype("perovskite")
+    with pytest.raises(UserError, match="is unknown"):
+        load_prototype("my_rocksalt")
+
+
+def test_a_bad_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a folder"):
+        prototype_names(tmp_path / "none")
+    (tmp_path / "perovskite.yaml").write_text(OWN_FAMILY, encoding="utf-8")
+    with pytest.raises(UserError, match=r"perovskite\.yaml: a duplicate of the packaged family 'perovskite'"):
+        load_prototype("perovskite", tmp_path)
+    (tmp_path / "perovskite.yaml").rename(tmp_path / "latin.yaml")
+    (tmp_path / "latin.yaml").write_bytes("name: ä".encode("latin-1"))
+    with pytest.raises(UserError, match=r"latin\.yaml: cannot be read"):
+        load_prototype("latin", tmp_path)
+
+
+def test_large_atoms_on_small_sites_get_room() -> None:
+    """Cs in the octahedra of A2XH6: the sum of the elements would put H nearer to it than atoms can be."""
+    template = load_prototype("a2xh6").template()
+    placed = {"A": "Be", "X": "Cs", "H": "H"}
+    volume_ang3 = start_volume_ang3(template, placed, 0)
+    assert volume_ang3 > starting_volume_ang3(template.counts(placed), 0)
+    structure = load_prototype("a2xh6").structure({"A": "Be", "X": "Cs"}, pressure_gpa=0)
+    assert min_distance_ang(structure) == pytest.approx(shortest_possible_ang("Cs", "H", 0))
+    usual = {"A": "Mg", "X": "Ir", "H": "H"}
+    assert start_volume_ang3(template, usual, 0) == starting_volume_ang3(template.counts(usual), 0)
+
+
+@pytest.mark.parametrize(
+    ("variant", "pressure_gpa", "bond_ang"),
+    # Molecules of the phases of 10.1038/nphys625, and Cs-IV hydrogen at 500 GPa, relaxed with PBE: a = 1.226, c/a = 2.47.
+    [("p63-m", 100, 0.74), ("c2-c", 300, 0.75), ("i41-amd", 500, 0.97)],
+)
+def test_hydrogen_starts_at_the_volume_of_the_solid(variant: str, pressure_gpa: float, bond_ang: float) -> None:
+    structure = load_prototype("hydrogen").structure({}, pressure_gpa=pressure_gpa, variant=variant)
+    assert min_distance_ang(structure) == pytest.approx(bond_ang, rel=0.03)

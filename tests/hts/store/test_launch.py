@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiida import orm
+from aiida.common.links import LinkType
 from aiida.manage.configuration import get_config
 
 from hts.campaign import Campaign
@@ -122,6 +123,46 @@ def test_what_has_an_answer_is_never_missing(prepare) -> None:
     assert launch.submit_missing(prepared, retry=True) == launch.Pass((), active=0, waiting=0)
     assert not launch.has_work(prepared)
     assert not launch.has_work(prepared, retry=True)
+
+
+def decided(label: str, verdict: str) -> None:
+    """Store a finished screening with its verdict."""
+    summary = orm.CalcFunctionNode()
+    node = screening(label, "finished", 0)
+    summary.base.links.add_incoming(node, LinkType.CALL_CALC, "summarise")
+    summary.store()
+    record = orm.Dict({"verdict": verdict})
+    record.base.links.add_incoming(summary, LinkType.CREATE, "result")
+    record.store()
+    record.base.links.add_incoming(node, LinkType.RETURN, "candidate")
+
+
+def test_a_fallback_waits_until_its_parent_is_unstable(prepare) -> None:
+    """The tilted perovskites come in when the cubic one is dynamically unstable, and in no other case."""
+    sites = {"A": ["Mg"], "B": ["Al"], "X": ["H"]}
+    families = [
+        {"prototype": "perovskite", "sites": sites},
+        {"prototype": "perovskite_tilted", "sites": sites, "fallback_for": "perovskite"},
+    ]
+    for verdict, waiting in (("ambient", 0), ("undecided", 0), ("dynamically_unstable", 2)):
+        prepared = prepare(name=f"tilts-{verdict}", families=families)
+        parent, *fallbacks = prepared.candidates
+        assert {candidate.fallback_for for candidate in fallbacks} == {parent.key}
+        assert prepared.due() == [parent]
+        decided(prepared.labels[parent.key], verdict)
+        assert launch.has_work(prepared) is bool(waiting)
+        screening(f"tilts-{verdict}/other/0")  # one runs, and no more than one may: nothing can be submitted here
+        assert launch.submit_missing(prepared) == launch.Pass((), active=1, waiting=waiting)
+        decided(prepared.labels[parent.key], "ambient")  # computed again, the newest answer counts
+        assert prepared.due() == [parent]
+
+
+def test_the_ranking_is_the_order_of_submission(prepare) -> None:
+    families = [{"prototype": "perovskite", "sites": {"A": ["Mg", "Al"], "B": ["Al", "Mg"], "X": ["H"]}}]
+    ranked = prepare(families=families, ranking=True)
+    scores = [candidate.ranking.score for candidate in ranked.candidates]
+    assert scores == sorted(scores, reverse=True)
+    assert ranked.labels == prepare(families=families).labels
 
 
 def test_a_crash_between_submission_and_grouping_is_mended(prepare) -> None:
