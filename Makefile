@@ -2,13 +2,14 @@
 # make demo      the example campaign from nothing to its table, under .demo/
 # make test      all tests, with the real codes
 # make lint      ruff and mypy
+# make bench     benchmarks: medians and plots, under .bench/
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install system test demo lint clean
+.PHONY: help install system test demo lint bench clean
 
 BIN := $(CURDIR)/.venv/bin
 DEMO := $(CURDIR)/.demo
@@ -70,6 +71,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: .venv/installed
+	@$(BIN)/python tests/benchmarks/enumeration.py --out .bench
+
 # Everything lives under .demo/, AiiDA's folder too: the user's own ~/.aiida is neither read nor written. Typed again,
 # it goes on where it was. The daemon ends with the demo, however that ends.
 demo: install
@@ -94,5 +98,5 @@ clean:
 	@if [ -d .demo/aiida ] && [ -x $(BIN)/python ]; then
 	  AIIDA_PATH="$(DEMO)/aiida" $(BIN)/python -c 'from hts.store import daemon, profile; profile.load("hts"); daemon.stop()' || true
 	fi
-	rm -rf .venv .demo .test dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .bench .test dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
