@@ -98,7 +98,17 @@ def elemental_reference(element: str, pressure_gpa: float) -> ElementalReference
     return ElementalReference(element, f"{element}-{entry['type']}", structure, "; ".join(caveats) or None)
 
 
-def missing_competitors(elements: Collection[str], computed: Collection[frozenset[str]]) -> list[str]:
+def window_end_gpa(element: str) -> float | None:
+    """Return the pressure in GPa up to which the structure of an element is known to hold; None without a structure."""
+    if element == "H":
+        return MOLECULAR_H2_TO_GPA
+    entry = _table().get(element)
+    return None if entry is None else float(entry["valid_to_gpa"])
+
+
+def missing_competitors(
+    elements: Collection[str], computed: Collection[frozenset[str]], lacking: str = "was computed"
+) -> list[str]:
     """Return one line for every sub-system without a computed compound.
 
     Parameters
@@ -107,6 +117,8 @@ def missing_competitors(elements: Collection[str], computed: Collection[frozense
         Elements of the chemical system.
     computed : Collection[frozenset[str]]
         Element sets of the compounds that were computed, the candidate left out.
+    lacking : str
+        What did not happen to a compound of the sub-system, as the end of the line.
 
     Returns
     -------
@@ -116,7 +128,7 @@ def missing_competitors(elements: Collection[str], computed: Collection[frozense
     """
     ordered = sorted(set(elements))
     systems = (s for size in range(2, len(ordered) + 1) for s in combinations(ordered, size))
-    return [f"no competing compound of {'-'.join(s)} was computed" for s in systems if frozenset(s) not in computed]
+    return [f"no competing compound of {'-'.join(s)} {lacking}" for s in systems if frozenset(s) not in computed]
 
 
 def hydrogen_volume_ang3_per_molecule(pressure_gpa: float) -> float:

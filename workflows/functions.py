@@ -10,7 +10,7 @@ from aiida_pseudo.data.pseudo import UpfData
 from aiida_quantumespresso.calculations.ph import PhCalculation
 
 from hts.electrons import band_gap_ev, fermi_dos, unfold_eigenvalues
-from hts.hull import PhaseEnthalpy, place_on_hull
+from hts.hull import PhaseEnthalpy, is_same_phase, place_on_hull
 from hts.interpolation import interpolate
 from hts.phonons import fractional_qpoint, judge_qpoint, qpoint_modes
 from hts.pseudopotentials import with_null_projector
@@ -84,21 +84,31 @@ def confirm_gap(relaxation: orm.Dict, bands: orm.BandsData) -> orm.Dict:
 
 
 @calcfunction
-def place_relaxed(candidate: orm.Dict, missing: orm.List, **phases: orm.Dict) -> orm.Dict:
+def place_relaxed(candidate: orm.Dict, missing: orm.List, labels: orm.Dict, **phases: orm.Dict) -> orm.Dict:
     """Place a relaxed candidate on the hull of relaxed phases; refuses to mix settings."""
     own = candidate.get_dict()
-    # A candidate may share its formula with a competitor; the star keeps their names apart in a decomposition.
+    results = {labels[key.removeprefix("phase_")]: node.get_dict() for key, node in phases.items()}
+    # A compound is no competitor of its own; an element may be its own reference.
+    compound = len(own["basis"]["pseudos"]) > 1
+    twins = sorted(label for label, content in results.items() if compound and is_same_phase(own, content))
+    # The star keeps the candidate's name apart from those of the phases.
+    star = f"{own['formula']}*"
+    results = {label: content for label, content in results.items() if label not in twins}
     placement = place_on_hull(
-        _phase(f"{own['formula']}*", own),
-        [_phase(content["formula"], content) for content in (node.get_dict() for node in phases.values())],
-        missing.get_list(),
+        _phase(star, own), [_phase(label, content) for label, content in results.items()], missing.get_list()
     )
+    formulas = {star: own["formula"], **{label: content["formula"] for label, content in results.items()}}
     return orm.Dict(
         {
             "pressure_gpa": own["pressure_gpa"],
             "hull_ev_per_atom": placement.hull_ev_per_atom,
             "formation_ev_per_atom": placement.formation_ev_per_atom,
-            "decomposition": {name.rstrip("*"): part for name, part in placement.decomposition.items()},
+            "decomposition": {formulas[label]: part for label, part in placement.decomposition.items()},
+            "stabilisation_ev_per_atom": placement.stabilisation_ev_per_atom,
+            "competing_phases": placement.competing_decomposition,
+            "reaction": placement.reaction.replace("*", ""),
+            "competitors": sorted(results),
+            "computed_as": twins,
             "missing": list(placement.missing),
         }
     )

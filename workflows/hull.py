@@ -1,5 +1,6 @@
-"""Enthalpy above hull at one pressure, against references that a profile computes once."""
+"""Enthalpy above hull at one pressure, against competing phases that a profile computes once."""
 
+import re
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +13,10 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 
+from hts.competitors import Competitor, competitors
 from hts.file_lock import exclusive
-from hts.references import ElementalReference, elemental_reference, missing_competitors
 from workflows import functions
-from workflows.pw import settings_fingerprint
+from workflows.pw import basis_of, settings_fingerprint
 from workflows.relax import RelaxWorkChain
 from workflows.stage import StageWorkChain
 
@@ -23,9 +24,9 @@ from workflows.stage import StageWorkChain
 class HullWorkChain(StageWorkChain):
     """Place one relaxed crystal on the hull at its pressure.
 
-    A reference is one relaxation per (phase, pressure, settings) in the profile: an existing one is used, a running one
-    is waited for, whoever started it; only a missing one is submitted, under a lock that all workers of the profile
-    share.
+    A competing phase is one relaxation per (phase, pressure, settings) in the profile: an existing one is used, a
+    running one is waited for, whoever started it; only a missing one is submitted, under a lock that all workers of the
+    profile share. One that fails is named as missing; without any phase of an element there is no hull.
     """
 
     _codes = ("pw",)
@@ -47,94 +48,137 @@ class HullWorkChain(StageWorkChain):
         spec.exit_code(401, "ERROR_REFERENCE_FAILED", message="no hull: {reason}")
 
     def setup(self) -> None:
-        """List the elements whose references are wanted."""
+        """List the competing phases of the candidate's chemical system at its pressure."""
         self.ctx.pressure_gpa = self.inputs.relaxation["pressure_gpa"]
         self.ctx.elements = sorted({kind.symbol for kind in self.inputs.structure.kinds})
+        self.ctx.scope = self.inputs.settings["hull"]["competitors"]
+        listed = competitors(self.ctx.elements, self.ctx.pressure_gpa, self.ctx.scope)
+        # Link labels are made of letters, digits and underscores.
+        self.ctx.wanted = {re.sub(r"\W", "_", phase.label): phase.label for phase in listed.phases}
+        self.ctx.missing = [*listed.missing, *dict.fromkeys(phase.caveat for phase in listed.phases if phase.caveat)]
         self.ctx.found = {}
-        self.ctx.caveats = []
+        self.ctx.failed = {}
         self.ctx.attempts = 0
-        self.ctx.failure = None
 
     def should_get_references(self) -> bool:
-        """Try again only for references that were lost with the process that ran them."""
-        wanted = len(self.ctx.elements) > len(self.ctx.found)
-        left = self.ctx.attempts < self.inputs.settings["hull"]["max_reference_attempts"]
-        return wanted and left and self.ctx.failure is None
+        """Try again only for phases that were lost with the process that ran them."""
+        open_ones = set(self.ctx.wanted) - set(self.ctx.found) - set(self.ctx.failed)
+        return bool(open_ones) and self.ctx.attempts < self.inputs.settings["hull"]["max_reference_attempts"]
 
     def get_references(self) -> None:
-        """Use, await or submit the relaxation of every element that is still missing."""
+        """Use, await or submit the relaxation of every phase that is still missing."""
         self.ctx.attempts += 1
-        for element in self.ctx.elements:
-            if element in self.ctx.found:
+        listed = competitors(self.ctx.elements, self.ctx.pressure_gpa, self.ctx.scope)
+        phases = {phase.label: phase for phase in listed.phases}
+        for key, phase_label in self.ctx.wanted.items():
+            if key in self.ctx.found or key in self.ctx.failed:
                 continue
-            reference = elemental_reference(element, self.ctx.pressure_gpa)
-            if reference.structure is None:
-                self.ctx.failure = reference.caveat
-                return
-            if reference.caveat:
-                self.ctx.caveats.append(reference.caveat)
-            settings = settings_fingerprint(self._settings_of(element))
-            label = f"reference/{reference.label}/{self.ctx.pressure_gpa:g}GPa/{settings}"
+            phase = phases[phase_label]
+            settings = settings_fingerprint(self._settings_of(phase))
+            label = f"reference/{phase.label}/{self.ctx.pressure_gpa:g}GPa/{settings}"
             with _profile_lock():
                 node: orm.ProcessNode | None = find_reference(label, failed_after=self._failures_count_from())
                 if node is None:
-                    node = self.submit(RelaxWorkChain, **self._reference_inputs(element, reference, label))
+                    node = self.submit(RelaxWorkChain, **self._reference_inputs(key, phase, label))
                     self.report(f"{label}: submitted as {node.pk}")
                 elif not node.is_terminated:
                     self.report(f"{label}: waiting for {node.pk}")
-            self.to_context(**{f"reference_{element}": node})
+            self.to_context(**{f"reference_{key}": node})
 
     def _failures_count_from(self) -> datetime | None:
         """Believe a reference's failure; when asked to retry, only one that came after this process was made."""
         return self.node.ctime if self.inputs.options.get_dict().get("retry_failed_references") else None
 
-    def _settings_of(self, element: str) -> AttributeDict:
+    def _settings_of(self, phase: Competitor) -> AttributeDict:
         """Narrow the pseudopotentials to the phase's own, so that its identity doesn't depend on who asks."""
-        return AttributeDict({"settings": self.inputs.settings, "pseudos": {element: self.inputs.pseudos[element]}})
+        own = {element: self.inputs.pseudos[element] for element in sorted(phase.structure.symbol_set)}
+        return AttributeDict({"settings": self.inputs.settings, "pseudos": own})
 
-    def _reference_inputs(self, element: str, reference: ElementalReference, label: str) -> dict[str, Any]:
+    def _reference_inputs(self, key: str, phase: Competitor, label: str) -> dict[str, Any]:
         return {
             **self.shared_inputs("pw"),
-            "structure": orm.StructureData(pymatgen=reference.structure),
+            "structure": orm.StructureData(pymatgen=phase.structure),
             "pressure_gpa": orm.Float(self.ctx.pressure_gpa),
-            "metadata": {"label": label, "call_link_label": f"reference_{element}"},
+            "metadata": {"label": label, "call_link_label": f"reference_{key}"},
         }
 
     def inspect_references(self) -> None:
         """Keep what finished; what was killed with somebody else's screening is asked for again."""
-        failures = []
-        for element in self.ctx.elements:
-            node = self.ctx.get(f"reference_{element}")
-            if node is None or element in self.ctx.found:
+        last = self.ctx.attempts >= self.inputs.settings["hull"]["max_reference_attempts"]
+        for key, phase_label in self.ctx.wanted.items():
+            node = self.ctx.get(f"reference_{key}")
+            if node is None or key in self.ctx.found:
                 continue
             if node.is_finished_ok:
-                self.ctx.found[element] = node
-            elif node.is_finished or self.ctx.attempts >= self.inputs.settings["hull"]["max_reference_attempts"]:
-                failures.append(f"reference {node.label.split('/')[1]}: {self.reason_of(node)}")
-        self.ctx.failure = self.ctx.failure or "; ".join(failures) or None
+                self.ctx.found[key] = node
+            elif node.is_finished or last:
+                self.ctx.failed[key] = f"reference {phase_label}: {self.reason_of(node)}"
 
     def has_every_element(self) -> bool:
-        """Without every element there is no hull."""
-        return self.ctx.failure is None and len(self.ctx.found) == len(self.ctx.elements)
+        """Without a phase of every element there is no hull."""
+        pure = {tuple(kind.symbol for kind in node.inputs.structure.kinds) for node in self.ctx.found.values()}
+        return all((element,) in pure for element in self.ctx.elements)
 
     def place(self) -> None:
-        """Compute the hull from the stored relaxations."""
-        computed = {frozenset([element]) for element in self.ctx.elements}
-        missing = missing_competitors(set(self.ctx.elements), computed)
+        """Compute the hull from the stored relaxations; a phase that failed is a competitor that is missing."""
+        results = {key: node.outputs.relaxation for key, node in self.ctx.found.items()}
+        labels = {key: self.ctx.wanted[key] for key in results}
+        if self.ctx.scope != "elements":
+            for node in self._computed_before(results):
+                results[f"computed_{node.pk}"] = node
+                labels[f"computed_{node.pk}"] = f"{node['formula']}-{node.pk}"
         self.ctx.placement = functions.place_relaxed(
             candidate=self.inputs.relaxation,
-            missing=orm.List([*missing, *dict.fromkeys(self.ctx.caveats)]),
-            **{f"phase_{element}": node.outputs.relaxation for element, node in self.ctx.found.items()},
+            missing=orm.List([*self.ctx.missing, *self.ctx.failed.values()]),
+            labels=orm.Dict(labels),
+            **{f"phase_{key}": node for key, node in results.items()},
         )
+
+    def _computed_before(self, results: dict[str, orm.Dict]) -> list[orm.Dict]:
+        """Return the other relaxations of this system at this pressure with these settings that the profile holds."""
+        wanted = {self.inputs.relaxation.pk, *(node.pk for node in results.values())}
+        basis = basis_of(self.inputs, self.ctx.pressure_gpa)
+        query = orm.QueryBuilder().append(
+            RelaxWorkChain, filters={"attributes.exit_status": 0, "attributes.process_state": "finished"}, tag="relax"
+        )
+        query.append(
+            orm.Dict,
+            with_incoming="relax",
+            edge_filters={"label": "relaxation"},
+            filters={"attributes.pressure_gpa": self.ctx.pressure_gpa, "id": {"!in": sorted(wanted)}},
+            tag="result",
+        )
+        query.order_by({"result": [{"id": "asc"}]})
+        return [node for node in query.all(flat=True) if is_subsystem(node.get_dict(), basis)]
 
     def results(self) -> ExitCode | None:
         """Attach the placement, or say which reference failed."""
         if not self.has_every_element():
-            return self.exit_codes.ERROR_REFERENCE_FAILED.format(
-                reason=self.ctx.failure or "a reference was lost twice"
-            )
+            reason = "; ".join(self.ctx.failed.values()) or "; ".join(self.ctx.missing) or "a reference was lost twice"
+            return self.exit_codes.ERROR_REFERENCE_FAILED.format(reason=reason)
         self.out("placement", self.ctx.placement)
         return None
+
+
+def is_subsystem(relaxation: dict[str, Any], basis: dict[str, Any]) -> bool:
+    """Say whether a stored relaxation belongs on the hull of a candidate: its elements, computed alike.
+
+    Parameters
+    ----------
+    relaxation : dict
+        Output of a `RelaxWorkChain`.
+    basis : dict
+        Of the candidate, see `workflows.pw.basis_of`.
+
+    Returns
+    -------
+    bool
+    """
+    theirs = relaxation["basis"]
+    shared = {key: value for key, value in basis.items() if key != "pseudos"}
+    return all(theirs.get(key) == value for key, value in shared.items()) and all(
+        basis["pseudos"].get(element) == md5 for element, md5 in theirs["pseudos"].items()
+    )
 
 
 def find_reference(label: str, failed_after: datetime | None = None) -> orm.WorkChainNode | None:

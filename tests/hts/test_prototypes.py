@@ -277,7 +277,7 @@ def test_large_atoms_on_small_sites_get_room() -> None:
 
 @pytest.mark.parametrize(
     ("variant", "pressure_gpa", "bond_ang"),
-    # Molecules of the phases of 10.1038/nphys625, and Cs-IV hydrogen at 500 GPa, relaxed with PBE: a = 1.226, c/a = 2.47.
+    # Molecules of the phases of 10.1038/nphys625; Cs-IV hydrogen at 500 GPa, relaxed with PBE: a = 1.226, c/a = 2.47.
     [("p63-m", 100, 0.74), ("c2-c", 300, 0.75), ("i41-amd", 500, 0.97)],
 )
 def test_hydrogen_starts_at_the_volume_of_the_solid(variant: str, pressure_gpa: float, bond_ang: float) -> None:

@@ -10,7 +10,12 @@ from pymatgen.core import Element
 from hts.descriptors import min_distance_ang
 from hts.errors import UserError
 from hts.prototypes.geometry import space_group_number
-from hts.references import elemental_reference, hydrogen_volume_ang3_per_molecule, missing_competitors
+from hts.references import (
+    elemental_reference,
+    hydrogen_volume_ang3_per_molecule,
+    missing_competitors,
+    window_end_gpa,
+)
 from hts.volumes import atomic_volume_ang3
 
 NUMBERS = {"fcc": 225, "bcc": 229, "hcp": 194, "diamond": 227}
@@ -60,6 +65,15 @@ def test_caveats() -> None:
     assert "above 105 GPa" in str(hydrogen.caveat)
 
 
+@pytest.mark.parametrize("element", ["Si", "H", "Al"])
+def test_the_end_of_a_window_is_where_the_caveat_begins(element: str) -> None:
+    end_gpa = window_end_gpa(element)
+    assert end_gpa is not None
+    assert elemental_reference(element, end_gpa).caveat is None
+    assert elemental_reference(element, end_gpa + 0.1).caveat is not None
+    assert window_end_gpa("S") is None
+
+
 @pytest.mark.parametrize("pressure_gpa", [0, 10, 105])
 def test_molecular_hydrogen(pressure_gpa: float) -> None:
     reference = elemental_reference("H", pressure_gpa)
@@ -82,6 +96,7 @@ def test_missing_competitors() -> None:
         "no competing compound of H-Mg was computed",
         "no competing compound of Al-H-Mg was computed",
     ]
+    assert missing_competitors({"Al", "H"}, set(), "is known") == ["no competing compound of Al-H is known"]
     assert missing_competitors({"H"}, set()) == []
     assert missing_competitors(set(), set()) == []
 

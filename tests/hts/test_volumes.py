@@ -89,6 +89,11 @@ def test_known_lattices() -> None:
     assert math.sqrt(sum(error**2 for error in errors.values()) / len(errors)) < 0.032
 
 
+def test_a_lattice_that_was_not_fitted() -> None:
+    # Neutron diffraction, https://doi.org/10.1063/1.1668040.
+    assert abs(lattice_error("BaLiH3", 0, 4.023, 1)) < 0.06
+
+
 def test_elements_are_those_of_the_tables() -> None:
     # fcc Al, a = 4.05 Angstrom (Kittel): 16.6 Angstrom^3 per atom; bulk modulus 76 GPa.
     assert atomic_volume_ang3("Al") == pytest.approx(4.05**3 / 4, rel=0.005)

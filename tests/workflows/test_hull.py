@@ -10,6 +10,7 @@ from aiida.common.links import LinkType
 from aiida.plugins import WorkflowFactory
 
 from hts.pseudopotentials import read_upf_header
+from hts.verdict import judge_hull
 from workflows.hull import find_reference
 
 pytestmark = pytest.mark.engine
@@ -117,3 +118,57 @@ def test_a_failed_reference_says_which(
     assert node.exit_status == 401
     assert re.search(r"no hull: reference (Al-fcc|H2-hcp): RelaxWorkChain<", node.exit_message)
     assert "placement" not in outputs
+
+
+def _relaxed(run: Callable[..., Any], structure: orm.StructureData, pressure_gpa: float, **given: Any) -> Any:
+    outputs, node = run("hts.relax", structure, pressure_gpa=pressure_gpa, **given)
+    assert node.is_finished_ok, node.exit_message
+    return outputs
+
+
+def test_known_phases_and_what_was_computed_before_compete(
+    run: Callable[..., Any], crystal: Callable[..., Any], alh: dict[str, Any]
+) -> None:
+    """AlSi does not exist: Al and Si do not mix, and of two structures the worse one is measured from the elements."""
+    given = {"overrides": {**alh["overrides"], "hull": {"competitors": "known"}}}
+    before, candidate = (_relaxed(run, crystal(name), 0.0, **given) for name in ("AlSi", "AlSi-rocksalt"))
+    outputs, node = run("hts.hull", candidate["structure"], relaxation=candidate["relaxation"], **given)
+    assert node.is_finished_ok, node.exit_message
+    placement = outputs["placement"].get_dict()
+    assert placement["competitors"] == ["Al-fcc", f"AlSi-{before['relaxation'].pk}", "Si-diamond"]
+    assert placement["competing_phases"] == {"Al-fcc": pytest.approx(0.5), "Si-diamond": pytest.approx(0.5)}
+    assert placement["decomposition"] == {"Al": pytest.approx(0.5), "Si": pytest.approx(0.5)}
+    assert placement["hull_ev_per_atom"] == pytest.approx(placement["formation_ev_per_atom"])
+    assert placement["hull_ev_per_atom"] > 0
+    assert placement["reaction"] == "AlSi -> Al + Si"
+    # Every reference is a reference for the other candidate, too: no new job.
+    again, second = run("hts.hull", before["structure"], relaxation=before["relaxation"], **given)
+    assert second.is_finished_ok, second.exit_message
+    assert not _pw_jobs(second)
+    assert f"AlSi-{candidate['relaxation'].pk}" in again["placement"]["competitors"]
+    # The same crystal relaxed again is no competitor of its own.
+    twin = _relaxed(run, crystal("AlSi", 1.01), 0.0, **given)
+    third = run("hts.hull", twin["structure"], relaxation=twin["relaxation"], **given)[0]["placement"]
+    assert third["computed_as"] == [f"AlSi-{before['relaxation'].pk}"]
+    assert third["competing_phases"] == again["placement"]["competing_phases"]
+    assert all(len(_labelled(label)) == 1 for label in _references_of(node) if label)
+
+
+def test_a_failed_competitor_is_missing_and_never_silent(
+    run: Callable[..., Any],
+    crystal: Callable[..., Any],
+    alh: dict[str, Any],
+    wrapped: Callable[[str, str], orm.AbstractCode],
+) -> None:
+    """Magnesium at 60 GPa is hcp or bcc; hcp, with its two atoms, fails here."""
+    given = {"overrides": {**alh["overrides"], "hull": {"competitors": "known"}}}
+    candidate = _relaxed(run, crystal("Mg"), 60.0, **given)
+    broken = wrapped("pw", 'grep -q "nat = 2" aiida.in && exit 1\nexec "$REAL" "$@"')
+    outputs, node = run(
+        "hts.hull", candidate["structure"], relaxation=candidate["relaxation"], replace={"pw": broken}, **given
+    )
+    assert node.is_finished_ok, node.exit_message
+    placement = outputs["placement"].get_dict()
+    assert placement["competitors"] == ["Mg-bcc"]
+    assert [line for line in placement["missing"] if line.startswith("reference Mg-hcp: RelaxWorkChain<")]
+    assert judge_hull(placement, 0.3).flags == ("hull_incomplete",)
