@@ -9,6 +9,7 @@ from aiida.engine import calcfunction
 from aiida_pseudo.data.pseudo import UpfData
 from aiida_quantumespresso.calculations.ph import PhCalculation
 
+from hts.cell_prediction import volume_ratio_to_target
 from hts.electrons import band_gap_ev, fermi_dos, unfold_eigenvalues
 from hts.hull import PhaseEnthalpy, is_same_phase, place_on_hull
 from hts.interpolation import interpolate
@@ -61,6 +62,20 @@ def evaluate_relaxation(
             "basis": given["basis"],
         }
     )
+
+
+@calcfunction
+def cell_at_pressure(
+    structure: orm.StructureData, trajectory: orm.TrajectoryData, relaxation: orm.Dict
+) -> orm.StructureData:
+    """Scale a relaxed cell to where its relaxation and the new scf say that the target pressure is."""
+    volumes_ang3 = np.abs(np.linalg.det(np.array(trajectory.get_array("cells"))))
+    stress_gpa = np.array(trajectory.get_array("stress"))[: len(volumes_ang3)]
+    pressures_gpa = np.trace(stress_gpa, axis1=1, axis2=2) / 3
+    ratio = volume_ratio_to_target(volumes_ang3.tolist(), pressures_gpa.tolist(), relaxation["residual_gpa"])
+    crystal = structure.get_pymatgen()
+    crystal.scale_lattice(crystal.volume * ratio)
+    return orm.StructureData(pymatgen=crystal)
 
 
 @calcfunction

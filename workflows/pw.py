@@ -67,7 +67,8 @@ def relaxation_namelists(relax: Mapping[str, Any], pressure_gpa: float) -> dict[
     return {
         "CONTROL": {"etot_conv_thr": relax["etot_conv_thr_ry"], "forc_conv_thr": relax["forc_conv_thr_ry_bohr"]},
         "CELL": {"press": pressure_gpa * KBAR_PER_GPA, "press_conv_thr": relax["press_conv_thr_kbar"]},
-        "IONS": {},
+        # The default, 1e-3 bohr, is more than the last step of a stiff crystal to 0.1 kbar: BFGS would stop before it.
+        "IONS": {"trust_radius_min": 1.0e-5},
     }
 
 

@@ -91,7 +91,11 @@ class RelaxWorkChain(StageWorkChain):
         return abs(self.ctx.residual_gpa) > relax["pressure_tolerance_gpa"] and self.ctx.passes < relax["max_passes"]
 
     def run_relax(self) -> Any:
-        """Submit one variable-cell relaxation."""
+        """Submit one variable-cell relaxation; a further one in a cell that is predicted from the one before."""
+        if self.ctx.passes and "output_trajectory" in self.ctx.relax.outputs:
+            self.ctx.structure = functions.cell_at_pressure(
+                self.ctx.structure, self.ctx.relax.outputs.output_trajectory, self.ctx.relaxation
+            )
         self.ctx.passes += 1
         extra = relaxation_namelists(self.inputs.settings["relax"], self.inputs.pressure_gpa.value)
         inputs = pw_inputs(
