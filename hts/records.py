@@ -1,6 +1,6 @@
 """The typed answer for one candidate: what ``hts candidates --json`` prints, key by key."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,9 @@ class CandidateRecord(BaseModel):
     hull_ev_per_atom: float | None = Field(default=None, description="eV/atom at hull_pressure_gpa")
     hull_pressure_gpa: float | None = None
     hull_by_pressure: dict[str, float] = Field(default_factory=dict, description="GPa -> eV/atom above hull")
+    hull_stability: dict[str, Any] | None = Field(
+        default=None, description="down to which pressure it stays within the gate of the hull, see stability_pressure"
+    )
     decomposition: dict[str, float] | None = Field(default=None, description="competing phase -> fraction of atoms")
     lambda_: float | None = Field(default=None, alias="lambda")
     omega_log_mev: float | None = None

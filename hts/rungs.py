@@ -16,7 +16,14 @@ _EXCERPTS = {
         "gap_ev",
         "fermi_ev",
     ),
-    "placement": ("hull_ev_per_atom", "formation_ev_per_atom", "decomposition", "missing"),
+    "placement": (
+        "hull_ev_per_atom",
+        "formation_ev_per_atom",
+        "decomposition",
+        "stabilisation_ev_per_atom",
+        "reaction",
+        "missing",
+    ),
     "phonons": ("verdict", "reason", "kpoints_mesh", "kpoints_meshes_tried", "qpoints_mesh", "recovered"),
 }
 

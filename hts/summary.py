@@ -1,9 +1,11 @@
 """From the results of the stages to the record of one candidate: the place where "ambient" is defined."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from hts.records import CandidateRecord, TcTable, Verdict
+from hts.stability_pressure import HullRung, stability_pressure
 from hts.superconductivity import figure_of_merit
 from hts.verdict import Judgement, judge_hull, judge_ladder, judge_relaxation, judge_tc
 
@@ -54,7 +56,8 @@ def candidate_record(
         highest_unstable_pressure_gpa=ladder.get("highest_unstable_pressure_gpa"),
         hull_ev_per_atom=placement["hull_ev_per_atom"] if placement else None,
         hull_pressure_gpa=pressure,
-        hull_by_pressure=by_pressure,
+        hull_by_pressure={f"{pressure:g}": placed["hull_ev_per_atom"] for pressure, placed in by_pressure.items()},
+        hull_stability=_hull_stability(by_pressure, gates["max_hull_ev_per_atom"]),
         decomposition=dict(placement["decomposition"]) if placement else None,
         **{"lambda": tc["lambda"] if tc else None},
         omega_log_mev=tc["omega_log_mev"] if tc else None,
@@ -132,16 +135,28 @@ def _rejected_on_the_ladder(ladder: Mapping[str, Any]) -> Verdict:
     return physical.get(ended, "dynamically_unstable")
 
 
-def _hull_by_pressure(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Return every energy above hull that was computed, by pressure."""
-    placements = [
-        (rung["pressure_gpa"], rung["placement"])
+def _hull_by_pressure(results: Mapping[str, Mapping[str, Any]]) -> dict[float, Mapping[str, Any]]:
+    """Return every place on a hull that was computed, by pressure."""
+    placements = {
+        rung["pressure_gpa"]: rung["placement"]
         for rung in results.get("ladder", {}).get("rungs", [])
         if "placement" in rung
-    ]
+    }
     if "placement" in results:
-        placements.append((results["placement"]["pressure_gpa"], results["placement"]))
-    return {f"{pressure:g}": placement["hull_ev_per_atom"] for pressure, placement in placements}
+        placements[results["placement"]["pressure_gpa"]] = results["placement"]
+    return placements
+
+
+def _hull_stability(by_pressure: Mapping[float, Mapping[str, Any]], gate_ev_per_atom: float) -> dict[str, Any] | None:
+    """Return down to which pressure the crystal stays within the gate of the hull; None without any hull."""
+    if not by_pressure:
+        return None
+    rungs = [
+        HullRung(pressure, placed["hull_ev_per_atom"], bool(placed["missing"]), placed.get("stabilisation_ev_per_atom"))
+        for pressure, placed in by_pressure.items()
+    ]
+    found = asdict(stability_pressure(rungs, gate_ev_per_atom))
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
 
 
 def _placement(results: Mapping[str, Mapping[str, Any]]) -> tuple[float | None, Mapping[str, Any] | None]:

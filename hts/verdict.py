@@ -89,7 +89,8 @@ def judge_hull(placement: Mapping[str, Any], max_hull_ev_per_atom: float) -> Jud
     Parameters
     ----------
     placement : mapping
-        ``hull_ev_per_atom``, ``pressure_gpa``, ``decomposition``, ``missing``.
+        ``hull_ev_per_atom``, ``pressure_gpa``, ``decomposition``, ``missing``; on the hull also ``reaction`` and
+        ``stabilisation_ev_per_atom``.
     max_hull_ev_per_atom : float
         The gate, inclusive.
 
@@ -106,6 +107,9 @@ def judge_hull(placement: Mapping[str, Any], max_hull_ev_per_atom: float) -> Jud
     inside = above <= max_hull_ev_per_atom
     relation = "within" if inside else "beyond"
     reason = f"{above:.3f} eV/atom above {parts} at {pressure:g} GPa, {relation} the gate of {max_hull_ev_per_atom:g}"
+    if not above and placement.get("stabilisation_ev_per_atom") is not None:
+        below = -placement["stabilisation_ev_per_atom"]
+        reason = f"on the hull at {pressure:g} GPa, {below:.3f} eV/atom against {placement['reaction']}"
     return Judgement(
         "hull",
         PASSED if inside else FAILED,

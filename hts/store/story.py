@@ -88,7 +88,10 @@ def _details(row: ProcessRow) -> list[str]:
     """Return the lines that only one stage has: rungs, the fine meshes, the table of Tc."""
     outputs = orm.load_node(row.pk).outputs
     if row.stage == "hull" and "placement" in outputs:
-        return [f"missing: {line}" for line in outputs.placement["missing"]]
+        placement = outputs.placement.get_dict()
+        reaction = [f"reaction: {placement['reaction']}"] if placement.get("reaction") else []
+        competitors = [f"competitors: {', '.join(placement['competitors'])}"] if placement.get("competitors") else []
+        return [*reaction, *competitors, *(f"missing: {line}" for line in placement["missing"])]
     if row.stage == "decompress" and "ladder" in outputs:
         return [line for rung in outputs.ladder["rungs"] for line in _rung(rung)]
     if row.stage == "coupling" and "coupling" in outputs:

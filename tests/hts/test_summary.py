@@ -181,6 +181,8 @@ def test_hull_belongs_to_the_lowest_stable_pressure() -> None:
     found = record(DOWN_TO_5)
     assert (found.hull_pressure_gpa, found.hull_ev_per_atom) == (5.0, 0.11)
     assert found.hull_by_pressure == {"10": 0.1, "5": 0.11, "0": 0.1}
+    assert found.hull_stability is not None
+    assert (found.hull_stability["status"], found.hull_stability["lowest_pressure_gpa"]) == ("stable_at_all", 0)
     assert (found.lowest_stable_pressure_gpa, found.highest_unstable_pressure_gpa) == (5.0, 0.0)
     nowhere = record(CASES["unstable at the start"][0])
     assert (nowhere.hull_pressure_gpa, nowhere.lowest_stable_pressure_gpa) == (10.0, None)

@@ -50,6 +50,17 @@ def test_hull(above: float, verdict: str, missing: list[str]) -> None:
     assert verdict == "undecided" or "0.40 Al + 0.60 H2 at 10 GPa" in judgement.reason
 
 
+def test_on_the_hull_says_against_what() -> None:
+    placed = PLACEMENT | {
+        "hull_ev_per_atom": 0.0,
+        "stabilisation_ev_per_atom": -0.0423,
+        "reaction": "CaH6 -> CaH4 + H2",
+    }
+    judgement = judge_hull(placed, 0.3)
+    assert judgement.verdict == "passed"
+    assert judgement.reason == "on the hull at 10 GPa, 0.042 eV/atom against CaH6 -> CaH4 + H2"
+
+
 @pytest.mark.parametrize(
     ("points", "count", "confirmed", "failure", "verdict"),
     [
