@@ -58,10 +58,7 @@ def ionic_radius_ang(element: str) -> float:
         return HYDRIDE_ION_RADIUS_ANG
     table = _shannon_table(element)
     if not table:
-        raise UserError(
-            f"element {element!r} has no ionic radius in Shannon's table; leave it out of the campaign, or rank and "
-            "filter without the ionic radii"
-        )
+        raise UserError(f"element {element!r} has no ionic radius in Shannon's table; leave it out of the campaign")
     positive = [state for state in Element(element).common_oxidation_states if state > 0]
     common = [state for state in positive if state in table]
     # Without a common positive state it is an anion: the most negative charge listed.

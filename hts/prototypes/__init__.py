@@ -14,9 +14,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from hts.campaign_file import did_you_mean
 from hts.errors import UserError
 from hts.prototypes.checks import complaints
-from hts.prototypes.model import Arrangement, Prototype
+from hts.prototypes.model import Arrangement, Prototype, WyckoffSite
 
 __all__ = ["Arrangement", "Prototype", "load_prototype", "parse_prototype", "prototype_names"]
 
@@ -116,16 +117,29 @@ def parse_prototype(text: str, file_name: str) -> Prototype:
     try:
         prototype = Prototype.model_validate(_with_variants(data))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "whole file"
-        # The variant of a file without variants has no name, and its keys stand at the top.
-        key = key.removeprefix("variants.None.")
-        raise UserError(f"{where}: {key}: {first['msg']} (found {first.get('input')!r:.80})") from None
+        raise UserError(f"{where}: {_first_mistake(error)}") from None
     if f"{prototype.name}.yaml" != Path(file_name).name:
         raise UserError(f"{where}: name: {prototype.name!r} found, the file's own name wanted")
     for complaint in complaints(prototype):
         raise UserError(f"{where}: {complaint}")
     return prototype
+
+
+def _first_mistake(error: ValidationError) -> str:
+    """Return `key: what was found; what is allowed` for the first mistake; an unknown key before the missing one."""
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    # The variant of a file without variants has no name, and its keys stand at the top.
+    location = [str(part) for part in first["loc"]]
+    key = ".".join(location).removeprefix("variants.None").removeprefix(".") or "sites"
+    if first["type"] == "extra_forbidden":
+        known = (*Prototype.model_fields, *Arrangement.model_fields, *WyckoffSite.model_fields)
+        return f"{key}: unknown key; {did_you_mean(location[-1], dict.fromkeys(known))}"
+    if first["type"] == "missing":
+        return f"{key}: missing; it has no default"
+    message = first["msg"].removeprefix("Value error, ")
+    return (
+        f"{key}: {message}" if isinstance(first["input"], dict) else f"{key}: {first['input']!r:.60} found; {message}"
+    )
 
 
 def _with_variants(data: dict[str, Any]) -> dict[str, Any]:
