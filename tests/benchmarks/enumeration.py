@@ -122,6 +122,8 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
     times.legend(frameon=False)
     memory.plot(assignments, [row["peak_mb"] for row in rows], "s-", color="tab:red")
     memory.set(xlabel="site assignments", ylabel="peak memory (MB)", ylim=(0, None), xlim=(0, None))
+    for axes in (times, memory):
+        axes.locator_params(axis="x", nbins=5)
     figure.savefig(path, dpi=110)
 
 
