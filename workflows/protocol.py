@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 STAGES = ("dft", "relax", "hull", "phonons", "decompression", "coupling", "tc")
+# Settings that are words: what they may be.
+_CHOICES = {("hull", "competitors"): ("elements", "known", "library")}
 
 
 def stage_settings(
@@ -32,7 +34,7 @@ def stage_settings(
     Raises
     ------
     ValueError
-        For an unknown stage, protocol or key, naming the nearest known one, or for text where a number belongs.
+        For an unknown stage, protocol, key or choice, naming the nearest known one, or for text where a number belongs.
     """
     if stage not in STAGES:
         raise ValueError(f"there is no stage {stage!r}{_nearest(stage, STAGES)}; the stages are {', '.join(STAGES)}")
@@ -54,6 +56,9 @@ def stage_settings(
             )
         if isinstance(document["default_inputs"][key], float | int) and not isinstance(value, float | int):
             raise ValueError(f"overrides: {stage}.{key} is {value!r}, a number was wanted")
+        choices = _CHOICES.get((stage, key))
+        if choices and value not in choices:
+            raise ValueError(f"overrides: {stage}.{key} is {value!r}; choose from {', '.join(choices)}")
         settings[key] = value
     return settings
 

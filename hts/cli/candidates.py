@@ -66,7 +66,9 @@ def candidates(
     from hts.store import query
 
     profiles.load(profile)
-    records = [record for record in query.candidates(campaign_name(campaign)) if fits(record, filters)]
+    found = query.candidates(campaign_name(campaign))
+    _require_family(filters.get("family"), {record.prototype for record in found})
+    records = [record for record in found if fits(record, filters)]
     if cif_folder is not None:
         _write_cifs(records, cif_folder)
     if csv_file not in (None, _STDOUT):
@@ -88,20 +90,28 @@ def require_known(filters: dict[str, Any]) -> None:
     Raises
     ------
     UserError
-        For an unknown verdict, prototype or element.
+        For an unknown verdict or element.
     """
     from pymatgen.core import Element
 
-    from hts.prototypes import prototype_names
     from hts.records import Verdict
 
-    known = {"verdict": list(get_args(Verdict)), "family": prototype_names()}
-    for name, allowed in known.items():
-        if filters.get(name) is not None and filters[name] not in allowed:
-            raise UserError(f"--{name} {filters[name]!r} is unknown; give one of {', '.join(allowed)}")
+    verdict = filters.get("verdict")
+    if verdict is not None and verdict not in get_args(Verdict):
+        raise UserError(f"--verdict {verdict!r} is unknown; give one of {', '.join(get_args(Verdict))}")
     for symbol in filters.get("element") or ():
         if not Element.is_valid_symbol(symbol):
             raise UserError(f"--element {symbol!r} is not an element; give a symbol of the periodic table, such as Al")
+
+
+def _require_family(name: str | None, screened: set[str]) -> None:
+    """Refuse a family that is neither in the package nor among the candidates, as a user's own one is."""
+    from hts.campaign_file import did_you_mean
+    from hts.prototypes import prototype_names
+
+    known = sorted({*prototype_names(), *screened})
+    if name is not None and name not in known:
+        raise UserError(f"--family {name!r} is unknown; {did_you_mean(name, known)}")
 
 
 def fits(record: "CandidateRecord", filters: dict[str, Any]) -> bool:

@@ -28,7 +28,8 @@ LARGER = {
 # A series of fine meshes, compared by its finest k, finest q and smallest smearing.
 SERIES = {"fine"}
 CHOICES = {
-    "ecutwfc_ry", "ecutrho_ry", "smearing", "mixing_beta", "alpha_mix", "clean_scratch", "frozen_above_ef_ev", "mu_star"
+    "ecutwfc_ry", "ecutrho_ry", "smearing", "mixing_beta", "alpha_mix", "clean_scratch", "frozen_above_ef_ev",
+    "mu_star", "competitors",
 }  # fmt: skip
 
 
@@ -128,7 +129,14 @@ def test_yaml_numbers_are_numbers() -> None:
     for stage in STAGES:
         for protocol in PROTOCOLS:
             for key, value in stage_settings(stage, protocol).items():
-                assert key == "smearing" or not isinstance(value, str)
+                assert key in ("smearing", "competitors") or not isinstance(value, str)
+
+
+def test_every_protocol_knows_more_competitors_than_the_one_before() -> None:
+    scopes = [stage_settings("hull", protocol)["competitors"] for protocol in PROTOCOLS]
+    assert scopes == ["elements", "known", "library"]
+    with pytest.raises(ValueError, match=r"hull\.competitors is 'all'; choose from elements, known, library"):
+        stage_settings("hull", "fast", {"competitors": "all"})
 
 
 @pytest.mark.parametrize(

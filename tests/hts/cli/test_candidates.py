@@ -128,7 +128,7 @@ def test_the_widest_record_fits() -> None:
     [
         (["--verdict", "nonsense"], f"--verdict 'nonsense' is unknown; give one of {VERDICTS}"),
         (["--element", "Xx"], "--element 'Xx' is not an element"),
-        (["--family", "perovskit"], "--family 'perovskit' is unknown; give one of a2xh6, "),
+        (["--family", "perovskit"], "--family 'perovskit' is unknown; did you mean 'perovskite'? allowed: a15, "),
         (["--json", "--csv", "-"], "--json and --csv - were both given"),
         (["--csv", "/dev/null/x.csv"], "/dev/null/x.csv cannot be written"),
         (["--cif", "/dev/null"], "cannot be written"),
