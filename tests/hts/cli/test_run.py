@@ -192,7 +192,8 @@ class Installation:
             "    calls = node.base.links.get_incoming(link_type=(L.CALL_CALC, L.CALL_WORK)).all()\n"
             "    caller, name = (calls[0].node.pk, calls[0].link_label) if calls else (None, None)\n"
             "    found.append({'label': node.process_label, 'kind': type(node).__name__, 'caller': caller,"
-            " 'name': name, 'state': node.process_state.value, 'hash': node.base.caching.get_hash()})\n"
+            " 'name': name, 'state': node.process_state.value, 'hash': node.base.caching.get_hash(),"
+            " 'exception': node.exception})\n"
             "print(json.dumps(found))\n"
         )
         ended = subprocess.run(
@@ -272,7 +273,9 @@ def test_a_campaign_survives_ctrl_c_and_a_killed_daemon(
     assert "10 GPa: unstable, imaginary mode" in second.stderr
     assert installation.daemon() == []
 
-    processes = installation.processes()
+    # SIGKILL between the storing of a process and of its checkpoint leaves one that never ran; it is made anew.
+    stillborn = "does not have a saved checkpoint"
+    processes = [one for one in installation.processes() if stillborn not in (one["exception"] or "")]
     assert {process["state"] for process in processes} == {"finished"}
     assert Counter(process["label"] for process in processes)["ScreeningWorkChain"] == 1
     jobs = [process for process in processes if process["kind"] == "CalcJobNode"]
