@@ -123,6 +123,7 @@ class Campaign(_Model):
     pseudo_family: ShellSafe
     families: Annotated[tuple[Family, ...], Field(min_length=1)]
     prototype_folder: Path | None = None
+    competitor_folder: Path | None = None
     exclude: tuple[Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)], ...] = ()
     filters: dict[str, Range] = {}
     ranking: bool = False
@@ -155,9 +156,10 @@ class Campaign(_Model):
         """
         path = Path(path)
         data = read_yaml(path)
-        if isinstance(data.get("prototype_folder"), str):
-            # Relative to the file that names it, wherever the command is typed.
-            data["prototype_folder"] = str((path.parent / data["prototype_folder"]).resolve())
+        for key in ("prototype_folder", "competitor_folder"):
+            if isinstance(data.get(key), str):
+                # Relative to the file that names it, wherever the command is typed.
+                data[key] = str((path.parent / data[key]).resolve())
         try:
             campaign = cls.model_validate(data)
         except ValidationError as error:
@@ -187,7 +189,7 @@ class Campaign(_Model):
 
 
 def _keys_complaint(campaign: Campaign) -> str | None:
-    """Return what is wrong with the free keys (codes, resources, overrides) and mu_star, or None."""
+    """Return what is wrong with the free keys (codes, resources, overrides), a folder and mu_star, or None."""
     for program in ("pw", "ph", "q2r", "epw"):
         if program not in campaign.codes:
             return f"codes.{program}: missing; give label@computer, such as {program}: {program}@localhost"
@@ -198,6 +200,9 @@ def _keys_complaint(campaign: Campaign) -> str | None:
         for key in keys:
             if key not in allowed:
                 return f"{name}.{key}: unknown {what}; {did_you_mean(key, allowed)}"
+    folder = campaign.competitor_folder
+    if folder is not None and not folder.is_dir():
+        return f"competitor_folder: {folder} is not a folder; give one that holds structure files (CIF, POSCAR)"
     if len(set(campaign.mu_star)) < len(campaign.mu_star):
         return f"mu_star: {list(campaign.mu_star)} holds a value twice; give each once"
     return None

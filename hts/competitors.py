@@ -10,23 +10,24 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import resources
 from itertools import product
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 from pymatgen.core import Composition, Element, Structure
 
+from hts.competitor_files import is_same_crystal, start_structure, structure_of
+from hts.competitor_list import Competitor, CompetitorList, Kind
 from hts.deduplication import DistinctCrystals
 from hts.enumeration import Candidate, make_candidates, plain_formula
 from hts.errors import UserError
 from hts.prototypes import Prototype, load_prototype, prototype_names
 from hts.prototypes.model import Doi
 from hts.radii import covalent_radius_ang
-from hts.references import elemental_reference, missing_competitors, window_end_gpa
+from hts.references import elemental_reference, window_end_gpa
 from hts.volumes import atomic_volume_ang3
 
 Scope = Literal["elements", "known", "library"]
-Kind = Literal["element", "known", "library"]
 
 MAX_ATOMS = 30
 # How far beyond its measured end the ambient structure of an element is still computed beside the next one: about the
@@ -34,44 +35,6 @@ MAX_ATOMS = 30
 ELEMENT_OVERLAP_GPA = 20.0
 # Members of this family are distorted members of another one, screened only where that one is unstable.
 _FALLBACK_FAMILIES = frozenset({"perovskite_tilted"})
-
-
-@dataclass(frozen=True)
-class Competitor:
-    """A phase that a hull should hold.
-
-    Attributes
-    ----------
-    label : str
-        Such as `Ca-fcc`, `H2-c2-c`, `CaH2-mh2-pnma`, `LaBeH8-fluorite_axh8-La_Be`: safe in file names, the same for the
-        same crystal at every pressure and in every system.
-    formula : str
-        pymatgen's reduced formula.
-    structure : Structure
-        Primitive cell at the start volume for the pressure.
-    caveat : str | None
-        Why the hull may be wrong although this phase is on it; None when sound.
-    kind : str
-        `element`, `known` (a compound of known_phases.yaml within its window), or `library` (a filled family).
-    source_doi : str
-        Of what says that the phase exists, else of its structure type. Where the structures of elements at ambient
-        conditions come from stands in reference_structures.yaml.
-    """
-
-    label: str
-    formula: str
-    structure: Structure
-    caveat: str | None
-    kind: Kind
-    source_doi: str
-
-
-@dataclass(frozen=True)
-class CompetitorList:
-    """Phases in a deterministic order (elements, known compounds, library), and one line for each thing that lacks."""
-
-    phases: tuple[Competitor, ...]
-    missing: tuple[str, ...]
 
 
 class _Entry(BaseModel):
@@ -141,7 +104,11 @@ def unbuilt_phases() -> tuple[UnbuiltPhase, ...]:
 
 
 def competitors(
-    elements: Collection[str], pressure_gpa: float, scope: Scope, max_atoms: int = MAX_ATOMS
+    elements: Collection[str],
+    pressure_gpa: float,
+    scope: Scope,
+    max_atoms: int = MAX_ATOMS,
+    structures: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> CompetitorList:
     """Return the competing phases of a chemical system at a pressure.
 
@@ -157,6 +124,9 @@ def competitors(
         structures, with caveats. `library`: these and every family filled with the elements in every way.
     max_atoms : int
         Primitive cells with more atoms are left out, and named in `missing`.
+    structures : Mapping, optional
+        Structures from files by label, see `hts.competitor_files`; at every scope, those of the system are added that
+        are none of the other phases.
 
     Returns
     -------
@@ -190,9 +160,8 @@ def competitors(
                 line = f"{unbuilt.formula}, {unbuilt.name} ({unbuilt.window}), is in no family of the library"
                 collection.missing.append(line)
         absent = f"is known at {pressure_gpa:g} GPa"
-    systems = [frozenset(Composition(phase.formula).get_el_amt_dict()) for phase in collection.phases.values()]
-    missing = [*collection.missing, *missing_competitors(ordered, systems, absent)]
-    return CompetitorList(tuple(collection.phases.values()), tuple(missing))
+    _add_imported(collection, ordered, structures or {})
+    return CompetitorList(tuple(collection.phases.values()), tuple(collection.missing), tuple(ordered), absent)
 
 
 def competitor_label(candidate: Candidate, name: str | None = None) -> str:
@@ -253,13 +222,28 @@ class _Collection:
         label = competitor_label(candidate, name)
         if label in self.phases:
             return
-        if candidate.n_atoms > self.max_atoms:
-            line = f"{label} left out: {candidate.n_atoms} atoms, at most {self.max_atoms}"
-            # The library meets the known phases again.
-            self.missing += [line] if line not in self.missing else []
+        if self._is_too_large(label, candidate.n_atoms):
             return
         structure = _reference_structure(label, candidate, self.pressure_gpa) or candidate.structure
         self.phases[label] = Competitor(label, candidate.formula, structure, caveat, kind, source_doi)
+
+    def add_imported(self, label: str, structure: Structure) -> None:
+        """Add a structure from a file, unless its cell is too large or its crystal is there already."""
+        if self._is_too_large(label, len(structure)):
+            return
+        if any(is_same_crystal(phase.structure, structure) for phase in self.phases.values()):
+            return
+        formula = structure.composition.reduced_formula
+        scaled = start_structure(structure, self.pressure_gpa)
+        self.phases[label] = Competitor(label, formula, scaled, None, "imported", "")
+
+    def _is_too_large(self, label: str, n_atoms: int) -> bool:
+        if n_atoms <= self.max_atoms:
+            return False
+        line = f"{label} left out: {n_atoms} atoms, at most {self.max_atoms}"
+        # The library meets the known phases again.
+        self.missing += [line] if line not in self.missing else []
+        return True
 
 
 def _check(elements: Collection[str], pressure_gpa: float, scope: str) -> None:
@@ -286,6 +270,15 @@ def _add_references(collection: _Collection, elements: Collection[str]) -> None:
         source_doi = next(phase.source_doi for phase in _element_phases(element) if phase.label == reference.label)
         phase = Competitor(reference.label, formula, structure, reference.caveat, "element", source_doi)
         collection.phases[phase.label] = phase
+
+
+def _add_imported(
+    collection: _Collection, elements: Collection[str], structures: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Add the structures from files that belong to the system, by label."""
+    for label, entry in sorted(structures.items()):
+        if set(entry["species"]) <= set(elements):
+            collection.add_imported(label, structure_of(entry))
 
 
 def _add_element(collection: _Collection, element: str) -> None:

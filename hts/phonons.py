@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hts.dynmat import DynamicalMatrix
 from hts.units import CM1_PER_RY
@@ -100,20 +100,44 @@ def irreducible_qpoints(rotations: NDArray[np.int_], mesh: Sequence[int]) -> NDA
     NDArray, shape (n_irreducible, 3)
         Fractional coordinates folded into (-1/2, 1/2]; the first is Gamma.
     """
-    size = np.array(mesh)
-    # A q-point transforms with the inverse transpose; over the whole group the transpose gives the same set.
-    operations = np.transpose(np.asarray(rotations), (0, 2, 1))
     seen: set[tuple[int, ...]] = set()
     kept = []
     for index in np.ndindex(*mesh):
         if index in seen:
             continue
-        point = np.array(index) / size
-        images = np.concatenate([operations @ point, -(operations @ point)]) * size
-        integral = np.abs(images - np.rint(images)).max(axis=1) < _SAME_POINT * size.max()
-        seen.update(tuple(row) for row in (np.rint(images[integral]).astype(int) % size).tolist())
+        point = np.array(index) / np.array(mesh)
+        seen.update(_star(rotations, point, mesh))
         kept.append(point - np.ceil(point - 0.5))
     return np.array(kept)
+
+
+def star_sizes(rotations: NDArray[np.int_], qpoints: ArrayLike, mesh: Sequence[int]) -> list[int]:
+    """Count the points of a mesh that symmetry (or time reversal) makes of each irreducible q-point.
+
+    Parameters
+    ----------
+    rotations : NDArray, shape (n, 3, 3)
+        As for `irreducible_qpoints`.
+    qpoints : array_like, shape (n_q, 3)
+        Fractional coordinates of points of the mesh.
+    mesh : sequence of three int
+
+    Returns
+    -------
+    list of int
+        Their sum is the size of the mesh if the q-points are all its irreducible ones.
+    """
+    return [len(_star(rotations, point, mesh)) for point in np.asarray(qpoints, dtype=np.float64)]
+
+
+def _star(rotations: NDArray[np.int_], point: NDArray[np.float64], mesh: Sequence[int]) -> set[tuple[int, ...]]:
+    """Return the indices of a mesh that a q-point of it is rotated into; images beside the mesh are left out."""
+    size = np.array(mesh)
+    # A q-point transforms with the inverse transpose; over the whole group the transpose gives the same set.
+    operations = np.transpose(np.asarray(rotations), (0, 2, 1))
+    images = np.concatenate([operations @ point, -(operations @ point)]) * size
+    integral = np.abs(images - np.rint(images)).max(axis=1) < _SAME_POINT * size.max()
+    return {tuple(row) for row in (np.rint(images[integral]).astype(int) % size).tolist()}
 
 
 def search_order(qpoints: NDArray[np.float64], softest_first: Sequence[int] = ()) -> list[int]:

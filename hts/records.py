@@ -45,6 +45,11 @@ class CandidateRecord(BaseModel):
     hull_stability: dict[str, Any] | None = Field(
         default=None, description="down to which pressure it stays within the gate of the hull, see stability_pressure"
     )
+    hull_zero_point: dict[str, Any] | None = Field(
+        default=None,
+        description="the distance from the hull at hull_pressure_gpa with zero-point energy, see hts.zero_point; no "
+        "verdict rests on it",
+    )
     decomposition: dict[str, float] | None = Field(default=None, description="competing phase -> fraction of atoms")
     lambda_: float | None = Field(default=None, alias="lambda")
     omega_log_mev: float | None = None

@@ -15,6 +15,7 @@ _EXCERPTS = {
         "initial_space_group_number",
         "gap_ev",
         "fermi_ev",
+        "magnetism",
     ),
     "placement": (
         "hull_ev_per_atom",
@@ -22,6 +23,7 @@ _EXCERPTS = {
         "decomposition",
         "stabilisation_ev_per_atom",
         "reaction",
+        "upper_bound",
         "missing",
     ),
     "phonons": ("verdict", "reason", "kpoints_mesh", "kpoints_meshes_tried", "qpoints_mesh", "recovered"),

@@ -26,7 +26,7 @@ def candidate_record(
     identity : mapping
         ``key``, ``prototype``, ``formula``, and ``insulator_gap_ev`` of the relaxation's settings.
     results : mapping
-        Of the stages that ended: ``relaxation``, ``placement``, ``ladder``, ``coupling``, ``tc``.
+        Of the stages that ended: ``relaxation``, ``placement``, ``ladder``, ``zero_point``, ``coupling``, ``tc``.
     gates : mapping
         ``max_hull_ev_per_atom``, ``min_frequency_cm1``, ``min_tc_k``.
     failure : str or None
@@ -58,6 +58,7 @@ def candidate_record(
         hull_pressure_gpa=pressure,
         hull_by_pressure={f"{pressure:g}": placed["hull_ev_per_atom"] for pressure, placed in by_pressure.items()},
         hull_stability=_hull_stability(by_pressure, gates["max_hull_ev_per_atom"]),
+        hull_zero_point=dict(results["zero_point"]) if "zero_point" in results else None,
         decomposition=dict(placement["decomposition"]) if placement else None,
         **{"lambda": tc["lambda"] if tc else None},
         omega_log_mev=tc["omega_log_mev"] if tc else None,
@@ -123,9 +124,23 @@ def _verdict(
     # The rungs were held against the gate of their own run; a stricter one judges the stored numbers again.
     hull = judge_hull({**placement, "pressure_gpa": pressure}, gates["max_hull_ev_per_atom"])
     if hull.verdict != "passed":
+        higher = _lowest_within_gate(results["ladder"], gates["max_hull_ev_per_atom"])
+        if higher is not None:
+            return "undecided", f"{hull.reason}; stable and within it down to {higher:g} GPa, where no Tc was computed"
         return ("above_hull" if hull.verdict == "failed" else "undecided"), hull.reason
     reason = f"{judged['decompress'].reason}; {hull.reason}; {judged['tc'].reason}"
     return ("ambient" if ambient else "stable_to_pressure"), reason
+
+
+def _lowest_within_gate(ladder: Mapping[str, Any], max_hull_ev_per_atom: float) -> float | None:
+    """Return down to which pressure a descent would have come under this gate; None if it fails at the first rung."""
+    lowest = None
+    for rung in sorted(ladder["rungs"], key=lambda rung: -rung["pressure_gpa"]):
+        within = "placement" in rung and rung["placement"]["hull_ev_per_atom"] <= max_hull_ev_per_atom
+        if rung["verdict"] != "stable" or not within:
+            break
+        lowest = rung["pressure_gpa"]
+    return lowest
 
 
 def _rejected_on_the_ladder(ladder: Mapping[str, Any]) -> Verdict:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hts.magnetism import FERROMAGNETIC, magnetic_doubt, magnetism_text
 from hts.phonons import QPointVerdict
 
 PASSED, FAILED, UNDECIDED = "passed", "failed", "undecided"
@@ -56,31 +57,47 @@ def judge_relaxation(relaxation: Mapping[str, Any], insulator_gap_ev: float) -> 
     ----------
     relaxation : mapping
         ``gap_ev``, ``gap_confirmed`` (seen on the denser mesh), ``space_group_number``, ``initial_space_group_number``,
-        ``pressure_gpa``.
+        ``pressure_gpa``; of crystals whose elements call for it also ``magnetism`` (see
+        `hts.magnetism.compare_magnetic_states`) and ``basis``.
     insulator_gap_ev : float
         A larger gap, on the dense mesh, makes an insulator.
 
     Returns
     -------
     Judgement
-        Failed for an insulator only; a change of space group is a flag, because the relaxed crystal is what it is.
+        Failed for an insulator only; a change of space group is a flag, because the relaxed crystal is what it is. So
+        is magnetism, ``magnetic`` or ``magnetism_unknown``: the funnel goes on with the non-magnetic state.
     """
     numbers = {
         key: relaxation[key] for key in ("gap_ev", "space_group_number", "initial_space_group_number", "pressure_gpa")
     }
     thresholds = {"insulator_gap_ev": insulator_gap_ev}
     lost = relaxation["space_group_number"] != relaxation["initial_space_group_number"]
-    flags = ("symmetry_lost",) if lost else ()
+    magnetic_flags, magnetic_reason = _magnetism(relaxation)
+    flags = (*(("symmetry_lost",) if lost else ()), *magnetic_flags)
+    if "magnetism" in relaxation:
+        numbers["magnetism"] = relaxation["magnetism"]
     pressure = relaxation["pressure_gpa"]
     if not math.isfinite(relaxation["gap_ev"]):
         return Judgement("relax", UNDECIDED, f"no gap at {pressure:g} GPa", numbers, thresholds, flags)
     if relaxation["gap_ev"] > insulator_gap_ev:
-        reason = f"insulator at {pressure:g} GPa: gap {relaxation['gap_ev']:.2f} eV on the dense mesh"
+        reason = f"insulator at {pressure:g} GPa: gap {relaxation['gap_ev']:.2f} eV on the dense mesh{magnetic_reason}"
         return Judgement("relax", FAILED, reason, numbers, thresholds, flags)
     reason = f"metal at {pressure:g} GPa, space group {relaxation['space_group_number']}"
     if lost:
         reason += f" (was {relaxation['initial_space_group_number']})"
-    return Judgement("relax", PASSED, reason, numbers, thresholds, flags)
+    return Judgement("relax", PASSED, reason + magnetic_reason, numbers, thresholds, flags)
+
+
+def _magnetism(relaxation: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Return the flags and the end of the reason that magnetism, or not knowing of it, asks for."""
+    doubt = magnetic_doubt(relaxation)
+    if doubt is not None:
+        return ("magnetism_unknown",), f"; magnetic state unknown: {doubt}"
+    magnetism = relaxation.get("magnetism")
+    if magnetism is not None and magnetism["state"] == FERROMAGNETIC:
+        return ("magnetic",), f"; {magnetism_text(magnetism)}, of which gap, phonons and Tc are"
+    return (), ""
 
 
 def judge_hull(placement: Mapping[str, Any], max_hull_ev_per_atom: float) -> Judgement:
@@ -90,13 +107,14 @@ def judge_hull(placement: Mapping[str, Any], max_hull_ev_per_atom: float) -> Jud
     ----------
     placement : mapping
         ``hull_ev_per_atom``, ``pressure_gpa``, ``decomposition``, ``missing``; on the hull also ``reaction`` and
-        ``stabilisation_ev_per_atom``.
+        ``stabilisation_ev_per_atom``. With ``upper_bound``, a reason, the crystal itself may lie lower.
     max_hull_ev_per_atom : float
         The gate, inclusive.
 
     Returns
     -------
     Judgement
+        Undecided where the number is none, or beyond the gate but an upper bound.
     """
     above, pressure = placement["hull_ev_per_atom"], placement["pressure_gpa"]
     flags = ("hull_incomplete",) if placement["missing"] else ()
@@ -107,6 +125,9 @@ def judge_hull(placement: Mapping[str, Any], max_hull_ev_per_atom: float) -> Jud
     inside = above <= max_hull_ev_per_atom
     relation = "within" if inside else "beyond"
     reason = f"{above:.3f} eV/atom above {parts} at {pressure:g} GPa, {relation} the gate of {max_hull_ev_per_atom:g}"
+    if not inside and placement.get("upper_bound"):
+        reason += f"; the crystal may lie lower, its magnetic state is unknown: {placement['upper_bound']}"
+        return Judgement("hull", UNDECIDED, reason, dict(placement), thresholds, flags)
     if not above and placement.get("stabilisation_ev_per_atom") is not None:
         below = -placement["stabilisation_ev_per_atom"]
         reason = f"on the hull at {pressure:g} GPa, {below:.3f} eV/atom against {placement['reaction']}"
@@ -167,13 +188,23 @@ def judge_ladder(ladder: Mapping[str, Any]) -> Judgement:
     Returns
     -------
     Judgement
-        With ``provisional_q_grid`` where stability rests on a 2x2x2 q-mesh alone.
+        With ``provisional_q_grid`` where stability rests on a 2x2x2 q-mesh alone, ``magnetic`` where a rung has a
+        ferromagnetic state below the one that was followed, ``magnetism_unknown`` where that could not be told.
     """
     numbers = {key: ladder[key] for key in ("lowest_stable_pressure_gpa", "highest_unstable_pressure_gpa", "ended_by")}
     stable = [rung for rung in ladder["rungs"] if rung["verdict"] == "stable"]
     coarse = any(max(rung["phonons"]["qpoints_mesh"]) <= _PROVISIONAL_MESH for rung in stable)
-    flags = ("provisional_q_grid",) if coarse else ()
-    return Judgement("decompress", ladder["verdict"], ladder["reason"], numbers, {}, flags)
+    flags = ["provisional_q_grid"] if coarse else []
+    by_flag: dict[str, list[float]] = {}
+    for rung in ladder["rungs"]:
+        for flag in _magnetism(rung.get("relaxation", {}))[0]:
+            by_flag.setdefault(flag, []).append(rung["pressure_gpa"])
+    reason = ladder["reason"]
+    for flag, pressures in by_flag.items():
+        what = "ferromagnetic" if flag == "magnetic" else "magnetic state unknown"
+        reason += f"; {what} at {', '.join(f'{pressure:g}' for pressure in pressures)} GPa"
+    numbers |= {f"{flag}_at_gpa": pressures for flag, pressures in by_flag.items()}
+    return Judgement("decompress", ladder["verdict"], reason, numbers, {}, (*flags, *by_flag))
 
 
 def judge_coupling(

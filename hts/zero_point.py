@@ -1,22 +1,23 @@
-"""Harmonic zero-point energy from phonon frequencies, as a correction of the enthalpies on a hull."""
+"""Harmonic zero-point energy from phonon frequencies, as a correction of the distance from a hull."""
 
-import math
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hts.errors import HtsError
-from hts.hull import PhaseEnthalpy
 from hts.units import MEV_PER_CM1
 
-ZeroPointKind = Literal["mesh", "gamma_only"]
+ZeroPointKind = Literal["mesh", "qpoints", "gamma_only"]
 
-KINDS: tuple[ZeroPointKind, ...] = ("mesh", "gamma_only")
 # Translations of good runs came out between -9 and +46 cm^-1 before the acoustic sum rule.
 ACOUSTIC_TOLERANCE_CM1 = 50.0
 _N_TRANSLATIONS = 3
+_KIND_IN_WORDS = {"mesh": "dense mesh", "qpoints": "q-mesh alone", "gamma_only": "estimate from Gamma only"}
+# What the candidate is called among the phases of a report.
+_CANDIDATE = "the candidate"
 
 
 class UnstableCrystalError(HtsError, ValueError):
@@ -49,8 +50,7 @@ def zero_point_ev_per_atom(
     Returns
     -------
     float
-        A single q-point gives the Gamma-only estimate, which lacks the acoustic branches (3 of 3 n_atoms): label it
-        with `zero_point_kind`.
+        A single q-point gives the Gamma-only estimate, which lacks the acoustic branches (3 of 3 n_atoms).
 
     Raises
     ------
@@ -79,52 +79,174 @@ def zero_point_ev_per_atom(
     return float(shares @ frequencies.sum(axis=1)) * MEV_PER_CM1 / 1000 / 2 / n_atoms
 
 
-def zero_point_kind(number_of_qpoints: int) -> ZeroPointKind:
-    """Return the label of a zero-point energy: ``gamma_only`` for a single q-point, else ``mesh``."""
-    return "gamma_only" if number_of_qpoints == 1 else "mesh"
+@dataclass(frozen=True)
+class ZeroPoint:
+    """The zero-point energy of one crystal.
+
+    Attributes
+    ----------
+    ev_per_atom : float
+    kind : str
+        ``mesh``: interpolated to a dense mesh. ``qpoints``: the sum over the q-mesh itself, where the interpolation had
+        imaginary modes between its points. ``gamma_only``: an estimate from the optical modes at Gamma, which lacks the
+        acoustic branches (3 of 3 n_atoms).
+    """
+
+    ev_per_atom: float
+    kind: ZeroPointKind
 
 
-def with_zero_point(phase: PhaseEnthalpy, zpe_ev_per_atom: float, kind: ZeroPointKind) -> PhaseEnthalpy:
-    """Add a zero-point energy to an enthalpy and record it in the basis as ``zero_point``.
-
-    The basis of an uncorrected phase has no ``zero_point``, so that `hts.hull.require_same_basis` refuses to mix it
-    with corrected ones; it refuses to mix ``mesh`` with ``gamma_only`` as well, because the error of the latter, which
-    lacks 3 of 3 n_atoms branches, does not cancel.
+def crystal_zero_point(
+    frequencies_cm1: Sequence[Sequence[float]],
+    star_sizes: Sequence[int],
+    n_atoms: int,
+    interpolated_ev_per_atom: float | None = None,
+) -> ZeroPoint:
+    """Return the best zero-point energy that the phonons of a crystal give.
 
     Parameters
     ----------
-    phase : PhaseEnthalpy
-        Not yet corrected.
-    zpe_ev_per_atom : float
-    kind : str
-        ``mesh`` or ``gamma_only``.
+    frequencies_cm1 : sequence of sequence of float
+        Modes of each irreducible q-point; where the translations have been taken out (Gamma), 3 fewer than 3 n_atoms.
+    star_sizes : sequence of int
+        See `hts.phonons.star_sizes`.
+    n_atoms : int
+    interpolated_ev_per_atom : float, optional
+        From a dense mesh, used if there is more than one q-point to interpolate.
 
     Returns
     -------
-    PhaseEnthalpy
-        A new one; the label stays.
+    ZeroPoint
+
+    Raises
+    ------
+    UnstableCrystalError
+        For an imaginary mode at a computed q-point.
+    ValueError
+        As `zero_point_ev_per_atom`.
+    """
+    full = [[0.0] * (3 * n_atoms - len(modes)) + list(modes) for modes in frequencies_cm1]
+    gamma = next((row for row, modes in enumerate(frequencies_cm1) if len(modes) < 3 * n_atoms), None)
+    summed = zero_point_ev_per_atom(full, star_sizes, gamma_index=gamma)
+    if len(full) == 1:
+        return ZeroPoint(summed, "gamma_only")
+    if interpolated_ev_per_atom is None:
+        return ZeroPoint(summed, "qpoints")
+    return ZeroPoint(interpolated_ev_per_atom, "mesh")
+
+
+def corrected_distance_ev_per_atom(
+    distance_ev_per_atom: float,
+    competing_phases: Mapping[str, float],
+    candidate: ZeroPoint,
+    zero_points: Mapping[str, ZeroPoint],
+) -> float:
+    """Return the signed distance from the hull of the others with the zero-point energies of both sides.
+
+    Only the phases that the others form at the candidate's composition enter: a phase that the static hull leaves out
+    but that zero-point motion would bring onto it is not looked for.
+
+    Parameters
+    ----------
+    distance_ev_per_atom : float
+        Without zero-point energy: positive above the hull, negative below it.
+    competing_phases : mapping of str to float
+        Fractions of atoms, as `hts.hull.HullPlacement.competing_decomposition`.
+    candidate : ZeroPoint
+    zero_points : mapping of str to ZeroPoint
+        Of each of those phases.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
     ValueError
-        If the phase is corrected already, the energy is negative or no number, or the kind is another one.
+        If there is no competing phase, or one has no zero-point energy: the correction of one side alone is none.
     """
-    if kind not in KINDS:
-        raise ValueError(f"zero-point energy of kind {kind!r}, wanted one of {', '.join(KINDS)}; see zero_point_kind")
-    if not (math.isfinite(zpe_ev_per_atom) and zpe_ev_per_atom >= 0):
-        raise ValueError(
-            f"the zero-point energy of {phase.label} is {zpe_ev_per_atom} eV/atom, wanted 0 or more; see its phonons"
-        )
-    if phase.basis.get("zero_point") is not None:
-        raise ValueError(
-            f"{phase.label} has a zero-point energy ({phase.basis['zero_point']}) already, wanted a bare enthalpy; "
-            "correct it once"
-        )
-    return replace(
-        phase,
-        enthalpy_ev_per_atom=phase.enthalpy_ev_per_atom + zpe_ev_per_atom,
-        basis={**phase.basis, "zero_point": kind},
-    )
+    absent = sorted(set(competing_phases) - set(zero_points))
+    if absent or not competing_phases:
+        what = f"no zero-point energy of {', '.join(absent)}" if absent else "no competing phase"
+        raise ValueError(f"{what}, wanted that of every phase of the decomposition; compute its phonons")
+    others = sum(part * zero_points[label].ev_per_atom for label, part in competing_phases.items())
+    return distance_ev_per_atom + candidate.ev_per_atom - others
+
+
+def with_zero_point(
+    placement: Mapping[str, Any],
+    candidate: Mapping[str, Any],
+    phases: Mapping[str, Mapping[str, Any]],
+    unknown: Mapping[str, str],
+) -> dict[str, Any]:
+    """Report the distance from the hull without and with zero-point energy.
+
+    Parameters
+    ----------
+    placement : mapping
+        ``pressure_gpa``, ``hull_ev_per_atom``, ``stabilisation_ev_per_atom``, ``competing_phases``, ``reaction``.
+    candidate : mapping
+        ``ev_per_atom`` and ``kind`` as in `ZeroPoint`, both None with a ``reason`` where there is none.
+    phases : mapping of str to mapping
+        The same for the competing phases.
+    unknown : mapping of str to str
+        Why others of them have no phonons.
+
+    Returns
+    -------
+    dict
+        ``distance_ev_per_atom`` and ``distance_with_zero_point_ev_per_atom`` (positive above the hull of the others),
+        ``hull_ev_per_atom`` and ``hull_with_zero_point_ev_per_atom`` (0 on it), ``candidate``, ``phases``,
+        ``approximate`` (labels whose energy is not that of a dense mesh) and ``reason``, None unless the corrected
+        distance is: then it says what lacks.
+    """
+    above, stabilisation = placement["hull_ev_per_atom"], placement["stabilisation_ev_per_atom"]
+    distance = above if above > 0 else stabilisation
+    everything = {_CANDIDATE: candidate, **phases}
+    reasons = {**unknown, **{label: energy["reason"] for label, energy in everything.items() if energy["reason"]}}
+    report = {
+        "pressure_gpa": placement["pressure_gpa"],
+        "reaction": placement["reaction"],
+        "hull_ev_per_atom": above,
+        "distance_ev_per_atom": distance,
+        "distance_with_zero_point_ev_per_atom": None,
+        "hull_with_zero_point_ev_per_atom": None,
+        "candidate": dict(candidate),
+        "phases": {label: dict(energy) for label, energy in phases.items()},
+        "approximate": [label for label, energy in everything.items() if energy["kind"] not in (None, "mesh")],
+        "reason": "; ".join(f"{label}: {reason}" for label, reason in reasons.items()) or None,
+    }
+    if distance is None or not placement["competing_phases"]:
+        return {**report, "reason": "there is nothing that it could decompose into"}
+    if report["reason"] is None:
+        own, *others = (ZeroPoint(energy["ev_per_atom"], energy["kind"]) for energy in everything.values())
+        zero_points = dict(zip(phases, others, strict=True))
+        corrected = corrected_distance_ev_per_atom(distance, placement["competing_phases"], own, zero_points)
+        report["distance_with_zero_point_ev_per_atom"] = corrected
+        report["hull_with_zero_point_ev_per_atom"] = max(corrected, 0.0)
+    return report
+
+
+def zero_point_lines(report: Mapping[str, Any]) -> list[str]:
+    """Say in lines of text what zero-point energy does to the distance from the hull, or why that is not known.
+
+    Parameters
+    ----------
+    report : mapping
+        As `with_zero_point` returns it.
+
+    Returns
+    -------
+    list of str
+    """
+    where = f"zero-point energy at {report['pressure_gpa']:g} GPa"
+    if report["reason"] is not None:
+        return [f"{where}: no correction, {report['reason']}"]
+    before, after = report["distance_ev_per_atom"], report["distance_with_zero_point_ev_per_atom"]
+    lines = [f"{where}: {before:+.3f} -> {after:+.3f} eV/atom from the hull of the others, {report['reaction']}"]
+    for label, energy in {"itself": report["candidate"], **report["phases"]}.items():
+        lines.append(f"  {label}: {energy['ev_per_atom']:.3f} eV/atom ({_KIND_IN_WORDS[energy['kind']]})")
+    return lines
 
 
 def _checked(

@@ -14,6 +14,7 @@ from workflows.hull import HullWorkChain
 from workflows.phonons import PhononsWorkChain
 from workflows.relax import RelaxWorkChain
 from workflows.stage import StageWorkChain
+from workflows.zero_point import ZeroPointWorkChain
 
 
 class DecompressionWorkChain(StageWorkChain):
@@ -46,6 +47,7 @@ class DecompressionWorkChain(StageWorkChain):
                 if_(cls.should_run_phonons)(cls.run_phonons, cls.inspect_phonons),
                 cls.finish_rung,
             ),
+            if_(cls.should_add_zero_point)(cls.run_zero_point, cls.inspect_zero_point),
             cls.results,
         )
         spec.output("ladder", valid_type=orm.Dict, help="Every rung's verdict, the bracket in GPa, the softest modes.")
@@ -56,6 +58,12 @@ class DecompressionWorkChain(StageWorkChain):
         spec.output_namespace(
             "ph_folders", valid_type=orm.RemoteData, dynamic=True, help="q_N, at the lowest stable pressure."
         )
+        spec.output(
+            "zero_point",
+            valid_type=orm.Dict,
+            required=False,
+            help="Distance from the hull with zero-point energy, at the lowest stable pressure.",
+        )
         spec.exit_code(401, "ERROR_RUNG_UNDECIDED", message="undecided at {pressure:g} GPa: {reason}")
 
     def setup(self) -> None:
@@ -65,6 +73,7 @@ class DecompressionWorkChain(StageWorkChain):
         self.ctx.rungs = []
         self.ctx.structure = self.inputs.structure
         self.ctx.best = None
+        self.ctx.zero_point = None
         self.ctx.softest_first = []
 
     def should_descend(self) -> bool:
@@ -115,7 +124,7 @@ class DecompressionWorkChain(StageWorkChain):
             child.outputs.relaxation.get_dict(), self.inputs.settings["relax"]["insulator_gap_ev"]
         )
         if judgement.verdict != "passed":
-            self._decide("insulator", judgement.reason)
+            self._decide("insulator" if judgement.verdict == "failed" else "undecided", judgement.reason)
 
     def should_place(self) -> bool:
         """Place on the hull unless that was given or the rung is already decided."""
@@ -140,7 +149,7 @@ class DecompressionWorkChain(StageWorkChain):
         self.ctx.nodes["placement"] = child.outputs.placement
         judgement = judge_hull(child.outputs.placement.get_dict(), self.inputs.gates["max_hull_ev_per_atom"])
         if judgement.verdict != "passed":
-            self._decide("above_hull", judgement.reason)
+            self._decide("above_hull" if judgement.verdict == "failed" else "undecided", judgement.reason)
 
     def should_run_phonons(self) -> bool:
         """Spend ph.x only on what is still in the funnel."""
@@ -175,7 +184,7 @@ class DecompressionWorkChain(StageWorkChain):
             return
         if self.ctx.best is not None:
             self._clean(self.ctx.best["child"])
-        self.ctx.best = {**self.ctx.relaxed, "child": child}
+        self.ctx.best = {**self.ctx.relaxed, "child": child, "placement": self.ctx.nodes["placement"]}
         self.ctx.structure = self.ctx.relaxed["structure"]
 
     def finish_rung(self) -> None:
@@ -187,6 +196,31 @@ class DecompressionWorkChain(StageWorkChain):
         self.ctx.rungs = [*self.ctx.rungs, self.ctx.rung]
         self.report(f"{self.ctx.pressure_gpa:g} GPa: {self.ctx.rung['verdict']}, {self.ctx.rung['reason']}")
 
+    def should_add_zero_point(self) -> bool:
+        """Only where it is asked for, and where the crystal vibrates at all."""
+        return self.inputs.settings["hull"].get("zero_point", "none") != "none" and self.ctx.best is not None
+
+    def run_zero_point(self) -> Any:
+        """Correct the distance from the hull at the lowest stable pressure."""
+        outputs = self.ctx.best["child"].outputs
+        inputs = {
+            **self.shared_inputs("pw", "ph", "q2r"),
+            "structure": self.ctx.best["structure"],
+            "placement": self.ctx.best["placement"],
+            "phonons": outputs.phonons,
+            **({"interpolation": outputs.interpolation} if "interpolation" in outputs else {}),
+            "metadata": {"call_link_label": "zero_point"},
+        }
+        return ToContext(child=self.submit(ZeroPointWorkChain, **inputs))
+
+    def inspect_zero_point(self) -> None:
+        """Keep the correction; without one the descent stands as it is."""
+        child = self.ctx.child
+        if "zero_point" in child.outputs:
+            self.ctx.zero_point = child.outputs.zero_point
+        if not child.is_finished_ok:
+            self.report(self.reason_of(child))
+
     def results(self) -> ExitCode | None:
         """Attach the ladder, and what belongs to the lowest stable pressure."""
         self.out("ladder", functions.collect_rungs(orm.List(self.ctx.rungs), **self._rung_nodes()))
@@ -197,6 +231,8 @@ class DecompressionWorkChain(StageWorkChain):
             self.out("phonons", child.outputs.phonons)
             self.out("scf_folder", child.outputs.scf_folder)
             self.out("ph_folders", dict(child.outputs.ph_folders))
+        if self.ctx.zero_point is not None:
+            self.out("zero_point", self.ctx.zero_point)
         undecided = [rung for rung in self.ctx.rungs if rung["verdict"] == "undecided"]
         if undecided:
             last = undecided[-1]

@@ -1,6 +1,7 @@
 """Calcfunctions: each hands stored nodes to a pure function of hts and stores what comes back."""
 
 import io
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,23 @@ from hts.cell_prediction import volume_ratio_to_target
 from hts.electrons import band_gap_ev, fermi_dos, unfold_eigenvalues
 from hts.hull import PhaseEnthalpy, is_same_phase, place_on_hull
 from hts.interpolation import interpolate
-from hts.phonons import fractional_qpoint, judge_qpoint, qpoint_modes
+from hts.magnetism import (
+    FERROMAGNETIC,
+    compare_magnetic_states,
+    ground_state_enthalpy,
+    magnetic_doubt,
+    spin_polarised_gap_ev,
+    unknown_state,
+)
+from hts.phonons import fractional_qpoint, judge_qpoint, qpoint_modes, star_sizes
 from hts.pseudopotentials import with_null_projector
 from hts.rungs import collect_ladder
 from hts.summary import candidate_record
 from hts.superconductivity import tc_table
-from hts.symmetry import rotations, space_group_number
+from hts.symmetry import rotations, space_group_number, with_symmetry_of
 from hts.units import GPA_PER_EV_ANG3
 from hts.verdict import judge_coupling, judge_dynamics, judge_hull, judge_ladder, judge_relaxation, judge_tc
+from hts.zero_point import UnstableCrystalError, crystal_zero_point, with_zero_point
 from workflows.parsers.ph import dynamical_matrix_of, read_matrix_file
 
 
@@ -42,6 +52,11 @@ def evaluate_relaxation(
     precision = given["symmetry_precision_ang"]
     # H at the target pressure: at the minimum of H the error from a residual pressure is of second order.
     enthalpy_ev = energy_ev + given["pressure_gpa"] * crystal.volume / GPA_PER_EV_ANG3
+    spin_polarised = eigenvalues_ev.ndim == 3
+    if spin_polarised:
+        gap_ev = spin_polarised_gap_ev(eigenvalues_ev, parameters["fermi_energy"])
+    else:
+        gap_ev = band_gap_ev(eigenvalues_ev, parameters["number_of_electrons"])
     return orm.Dict(
         {
             "formula": crystal.composition.reduced_formula,
@@ -54,14 +69,39 @@ def evaluate_relaxation(
             "fermi_ev": parameters["fermi_energy"],
             "n_electrons": parameters["number_of_electrons"],
             "n_bands": eigenvalues_ev.shape[-1],
-            "gap_ev": band_gap_ev(eigenvalues_ev, parameters["number_of_electrons"]),
+            "gap_ev": gap_ev,
             "space_group_number": space_group_number(crystal, precision),
             "initial_space_group_number": space_group_number(start.get_pymatgen(), precision),
             "kpoints_mesh": given["kpoints_mesh"],
             "passes": given["passes"],
             "basis": given["basis"],
+            **({"spin_polarised": True, **_moments(parameters)} if spin_polarised else {}),
         }
     )
+
+
+def _moments(parameters: orm.Dict) -> dict[str, float]:
+    return {
+        "moment_bohr_mag_per_cell": parameters["total_magnetization"],
+        "absolute_moment_bohr_mag_per_cell": parameters["absolute_magnetization"],
+    }
+
+
+@calcfunction
+def add_magnetism(relaxation: orm.Dict, context: orm.Dict, **spin_polarised: orm.Dict) -> orm.Dict:
+    """Say which magnetic state lies lower, from the spin-polarised `scf` in the same cell or that state `relaxed`."""
+    own = relaxation.get_dict()
+    given = context.get_dict()
+    failure = given.pop("failure")
+    if failure is not None:
+        return orm.Dict({**own, "magnetism": unknown_state(failure)})
+    if "relaxed" in spin_polarised:
+        other = spin_polarised["relaxed"].get_dict()
+    else:
+        parameters = spin_polarised["scf"]
+        enthalpy_ev = parameters["energy"] + own["pressure_gpa"] * own["volume_ang3"] / GPA_PER_EV_ANG3
+        other = {**_moments(parameters), "enthalpy_ev_per_atom": enthalpy_ev / own["n_atoms"]}
+    return orm.Dict({**own, "magnetism": compare_magnetic_states(own, other, **given)})
 
 
 @calcfunction
@@ -75,6 +115,15 @@ def cell_at_pressure(
     ratio = volume_ratio_to_target(volumes_ang3.tolist(), pressures_gpa.tolist(), relaxation["residual_gpa"])
     crystal = structure.get_pymatgen()
     crystal.scale_lattice(crystal.volume * ratio)
+    return orm.StructureData(pymatgen=crystal)
+
+
+@calcfunction
+def put_back_on_symmetry(
+    structure: orm.StructureData, start: orm.StructureData, symmetry_precision_ang: orm.Float
+) -> orm.StructureData:
+    """Average a step of a relaxation over the symmetry that its start had."""
+    crystal = with_symmetry_of(structure.get_pymatgen(), start.get_pymatgen(), symmetry_precision_ang.value)
     return orm.StructureData(pymatgen=crystal)
 
 
@@ -100,17 +149,21 @@ def confirm_gap(relaxation: orm.Dict, bands: orm.BandsData) -> orm.Dict:
 
 @calcfunction
 def place_relaxed(candidate: orm.Dict, missing: orm.List, labels: orm.Dict, **phases: orm.Dict) -> orm.Dict:
-    """Place a relaxed candidate on the hull of relaxed phases; refuses to mix settings."""
+    """Place a relaxed candidate on the hull of relaxed phases, each in its lower magnetic state; mixes no settings."""
     own = candidate.get_dict()
     results = {labels[key.removeprefix("phase_")]: node.get_dict() for key, node in phases.items()}
     # A compound is no competitor of its own; an element may be its own reference.
     compound = len(own["basis"]["pseudos"]) > 1
+    # Every phase has a non-magnetic state, so these are what is compared to tell whether two are one.
     twins = sorted(label for label, content in results.items() if compound and is_same_phase(own, content))
     # The star keeps the candidate's name apart from those of the phases.
     star = f"{own['formula']}*"
     results = {label: content for label, content in results.items() if label not in twins}
+    everything = {own["formula"]: own, **results}
     placement = place_on_hull(
-        _phase(star, own), [_phase(label, content) for label, content in results.items()], missing.get_list()
+        _phase(star, own),
+        [_phase(label, content) for label, content in results.items()],
+        [*missing.get_list(), *_doubtful(results)],
     )
     formulas = {star: own["formula"], **{label: content["formula"] for label, content in results.items()}}
     return orm.Dict(
@@ -124,13 +177,30 @@ def place_relaxed(candidate: orm.Dict, missing: orm.List, labels: orm.Dict, **ph
             "reaction": placement.reaction.replace("*", ""),
             "competitors": sorted(results),
             "computed_as": twins,
+            "magnetic_phases": {
+                label: content["magnetism"]["moment_bohr_mag_per_atom"]
+                for label, content in everything.items()
+                if content.get("magnetism", {}).get("state") == FERROMAGNETIC
+            },
+            # With its magnetic state unknown the candidate itself may lie lower.
+            "upper_bound": magnetic_doubt(own),
             "missing": list(placement.missing),
         }
     )
 
 
 def _phase(label: str, relaxation: dict[str, Any]) -> PhaseEnthalpy:
-    return PhaseEnthalpy(label, relaxation["formula"], relaxation["enthalpy_ev_per_atom"], relaxation["basis"])
+    return PhaseEnthalpy(label, relaxation["formula"], ground_state_enthalpy(relaxation), relaxation["basis"])
+
+
+def _doubtful(competitors: dict[str, dict[str, Any]]) -> list[str]:
+    """Return a line for every competitor that may have a lower magnetic state; for a candidate that is no risk."""
+    doubts = {label: magnetic_doubt(content) for label, content in sorted(competitors.items())}
+    return [
+        f"{label}: its magnetic state is unknown ({reason}); a ferromagnetic one would lie lower"
+        for label, reason in doubts.items()
+        if reason is not None
+    ]
 
 
 @calcfunction
@@ -188,6 +258,32 @@ def interpolate_phonons(
     dos.set_x(result.dos_thz, "frequency", "THz")
     dos.set_y(result.dos, "density of states", "1/THz")
     return {"bands": bands, "interpolation": summary, "dos": dos}
+
+
+@calcfunction
+def crystal_zero_point_energy(phonons: orm.Dict, structure: orm.StructureData, **interpolation: orm.Dict) -> orm.Dict:
+    """Return the zero-point energy (eV/atom) of a crystal and its kind, or why it has none."""
+    points = phonons["qpoints"]
+    interpolated = interpolation["interpolation"]["zero_point_ev_per_atom"] if interpolation else None
+    crystal = structure.get_pymatgen()
+    sizes = star_sizes(rotations(crystal), [point["qpoint"] for point in points], phonons["qpoints_mesh"])
+    try:
+        if phonons["verdict"] != "stable":
+            raise UnstableCrystalError(phonons["reason"])
+        found = crystal_zero_point([point["frequencies_cm1"] for point in points], sizes, len(crystal), interpolated)
+    except UnstableCrystalError as error:
+        return orm.Dict({"ev_per_atom": None, "kind": None, "reason": str(error)})
+    return orm.Dict({**asdict(found), "reason": None})
+
+
+@calcfunction
+def correct_placement(
+    placement: orm.Dict, candidate: orm.Dict, labels: orm.Dict, unknown: orm.Dict, **phases: orm.Dict
+) -> orm.Dict:
+    """Add zero-point energies to a distance from the hull; one that is unknown leaves it open."""
+    energies = {labels[key.removeprefix("phase_")]: node.get_dict() for key, node in phases.items()}
+    reasons = {labels[key]: reason for key, reason in unknown.get_dict().items()}
+    return orm.Dict(with_zero_point(placement.get_dict(), candidate.get_dict(), energies, reasons))
 
 
 @calcfunction

@@ -1,21 +1,19 @@
 """Enthalpy above hull at one pressure, against competing phases that a profile computes once."""
 
 import re
-from contextlib import AbstractContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
-from aiida.manage import get_manager
-from aiida.manage.configuration import get_config
 
-from hts.competitors import Competitor, competitors
-from hts.file_lock import exclusive
+from hts.competitor_list import Competitor, CompetitorList
+from hts.competitors import competitors
+from hts.hull import is_same_phase
 from workflows import functions
+from workflows.once import find_process, profile_lock
 from workflows.pw import basis_of, settings_fingerprint
 from workflows.relax import RelaxWorkChain
 from workflows.stage import StageWorkChain
@@ -52,13 +50,18 @@ class HullWorkChain(StageWorkChain):
         self.ctx.pressure_gpa = self.inputs.relaxation["pressure_gpa"]
         self.ctx.elements = sorted({kind.symbol for kind in self.inputs.structure.kinds})
         self.ctx.scope = self.inputs.settings["hull"]["competitors"]
-        listed = competitors(self.ctx.elements, self.ctx.pressure_gpa, self.ctx.scope)
+        listed = self._listed()
         # Link labels are made of letters, digits and underscores.
         self.ctx.wanted = {re.sub(r"\W", "_", phase.label): phase.label for phase in listed.phases}
-        self.ctx.missing = [*listed.missing, *dict.fromkeys(phase.caveat for phase in listed.phases if phase.caveat)]
+        self.ctx.caveats = list(dict.fromkeys(phase.caveat for phase in listed.phases if phase.caveat))
         self.ctx.found = {}
         self.ctx.failed = {}
         self.ctx.attempts = 0
+
+    def _listed(self) -> CompetitorList:
+        """Return the competing phases; settings of older processes name no structures."""
+        structures = self.inputs.settings["hull"].get("structures", {})
+        return competitors(self.ctx.elements, self.ctx.pressure_gpa, self.ctx.scope, structures=structures)
 
     def should_get_references(self) -> bool:
         """Try again only for phases that were lost with the process that ran them."""
@@ -68,16 +71,15 @@ class HullWorkChain(StageWorkChain):
     def get_references(self) -> None:
         """Use, await or submit the relaxation of every phase that is still missing."""
         self.ctx.attempts += 1
-        listed = competitors(self.ctx.elements, self.ctx.pressure_gpa, self.ctx.scope)
-        phases = {phase.label: phase for phase in listed.phases}
+        phases = {phase.label: phase for phase in self._listed().phases}
         for key, phase_label in self.ctx.wanted.items():
             if key in self.ctx.found or key in self.ctx.failed:
                 continue
             phase = phases[phase_label]
             settings = settings_fingerprint(self._settings_of(phase))
             label = f"reference/{phase.label}/{self.ctx.pressure_gpa:g}GPa/{settings}"
-            with _profile_lock():
-                node: orm.ProcessNode | None = find_reference(label, failed_after=self._failures_count_from())
+            with profile_lock():
+                node: orm.ProcessNode | None = find_process(label, failed_after=self._failures_count_from())
                 if node is None:
                     node = self.submit(RelaxWorkChain, **self._reference_inputs(key, phase, label))
                     self.report(f"{label}: submitted as {node.pk}")
@@ -123,13 +125,18 @@ class HullWorkChain(StageWorkChain):
         """Compute the hull from the stored relaxations; a phase that failed is a competitor that is missing."""
         results = {key: node.outputs.relaxation for key, node in self.ctx.found.items()}
         labels = {key: self.ctx.wanted[key] for key in results}
+        own = self.inputs.relaxation.get_dict()
+        systems = []
         if self.ctx.scope != "elements":
             for node in self._computed_before(results):
                 results[f"computed_{node.pk}"] = node
                 labels[f"computed_{node.pk}"] = f"{node['formula']}-{node.pk}"
+                # The candidate itself, relaxed before, is no competitor.
+                systems += [] if is_same_phase(own, node.get_dict()) else [frozenset(node["basis"]["pseudos"])]
+        missing = [*self._listed().missing_beside(systems), *self.ctx.caveats, *self.ctx.failed.values()]
         self.ctx.placement = functions.place_relaxed(
             candidate=self.inputs.relaxation,
-            missing=orm.List([*self.ctx.missing, *self.ctx.failed.values()]),
+            missing=orm.List(missing),
             labels=orm.Dict(labels),
             **{f"phase_{key}": node for key, node in results.items()},
         )
@@ -154,7 +161,8 @@ class HullWorkChain(StageWorkChain):
     def results(self) -> ExitCode | None:
         """Attach the placement, or say which reference failed."""
         if not self.has_every_element():
-            reason = "; ".join(self.ctx.failed.values()) or "; ".join(self.ctx.missing) or "a reference was lost twice"
+            lacking = [*self._listed().missing, *self.ctx.caveats]
+            reason = "; ".join(self.ctx.failed.values()) or "; ".join(lacking) or "a reference was lost twice"
             return self.exit_codes.ERROR_REFERENCE_FAILED.format(reason=reason)
         self.out("placement", self.ctx.placement)
         return None
@@ -179,36 +187,3 @@ def is_subsystem(relaxation: dict[str, Any], basis: dict[str, Any]) -> bool:
     return all(theirs.get(key) == value for key, value in shared.items()) and all(
         basis["pseudos"].get(element) == md5 for element, md5 in theirs["pseudos"].items()
     )
-
-
-def find_reference(label: str, failed_after: datetime | None = None) -> orm.WorkChainNode | None:
-    """Return the newest relaxation with this label that has finished or is still running, whoever submitted it.
-
-    Parameters
-    ----------
-    label : str
-    failed_after : datetime, optional
-        Ignore one that failed before this moment.
-
-    Returns
-    -------
-    WorkChainNode or None
-    """
-    query = orm.QueryBuilder().append(
-        orm.WorkChainNode,
-        filters={"label": label, "attributes.process_state": {"!in": ["killed", "excepted"]}},
-        tag="relaxation",
-    )
-    query.order_by({"relaxation": [{"id": "desc"}]})
-    query.limit(1)
-    found = query.first(flat=True)
-    if found is None or (failed_after is not None and found.is_failed and found.mtime < failed_after):
-        return None
-    return found if isinstance(found, orm.WorkChainNode) else None
-
-
-def _profile_lock() -> AbstractContextManager[None]:
-    """Serialise look-up and submission over all workers of the profile; held for milliseconds."""
-    profile = get_manager().get_profile()
-    name = profile.name if profile is not None else "none"
-    return exclusive(Path(get_config().dirpath) / "access" / f"hts-references-{name}.lock")

@@ -7,9 +7,14 @@ from typing import Any
 
 import yaml
 
+from hts.competitor_files import structures_complaint
+
 STAGES = ("dft", "relax", "hull", "phonons", "decompression", "coupling", "tc")
 # Settings that are words: what they may be.
-_CHOICES = {("hull", "competitors"): ("elements", "known", "library")}
+_CHOICES = {
+    ("hull", "competitors"): ("elements", "known", "library"),
+    ("hull", "zero_point"): ("none", "gamma", "mesh"),
+}
 
 
 def stage_settings(
@@ -59,6 +64,9 @@ def stage_settings(
         choices = _CHOICES.get((stage, key))
         if choices and value not in choices:
             raise ValueError(f"overrides: {stage}.{key} is {value!r}; choose from {', '.join(choices)}")
+        complaint = structures_complaint(value) if (stage, key) == ("hull", "structures") else None
+        if complaint:
+            raise ValueError(f"overrides: {stage}.{key}: {complaint}")
         settings[key] = value
     return settings
 

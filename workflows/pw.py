@@ -72,6 +72,16 @@ def relaxation_namelists(relax: Mapping[str, Any], pressure_gpa: float) -> dict[
     }
 
 
+def spin_namelists(starting_magnetisation: Mapping[str, float], structure: orm.StructureData) -> dict[str, Any]:
+    """Return what a spin-polarised calculation adds to the namelists; the fractions are given by element."""
+    fractions = {
+        kind.name: starting_magnetisation[kind.symbol]
+        for kind in structure.kinds
+        if kind.symbol in starting_magnetisation
+    }
+    return {"SYSTEM": {"nspin": 2, "starting_magnetization": fractions}}
+
+
 def pw_inputs(
     inputs: AttributeDict,
     *,

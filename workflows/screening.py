@@ -142,6 +142,8 @@ class ScreeningWorkChain(StageWorkChain):
         if "ladder" in child.outputs:
             self.ctx.results["ladder"] = child.outputs.ladder
             self._judge("decompress", child.outputs.ladder, {})
+        if "zero_point" in child.outputs:
+            self.ctx.results["zero_point"] = child.outputs.zero_point
         if not child.is_finished_ok:
             self._give_up("decompress", child.exit_message or self.reason_of(child))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from hts.cli.options import json_option, profile_option
-from hts.cli.status import campaign_name
+from hts.cli.status import campaign_file
 from hts.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,13 +49,15 @@ def candidates(
     profile: str | None,
     **filters: Any,
 ) -> None:
-    r"""List the candidates with their verdicts, best figure of merit first.
+    """List the candidates with their verdicts, best figure of merit first.
 
-    CAMPAIGN is a name or a campaign file; without it, all campaigns of the profile.
+    CAMPAIGN is a name or a campaign file; without it, all campaigns of the profile. With a file, the stored numbers
+    are judged by the gates that stand in it now, whatever they were when it ran; nothing is computed.
 
     \b
     Example:
       hts candidates --verdict ambient
+      hts candidates examples/al-h-perovskites.yaml
       hts candidates al-mg-h-perovskites --max-pressure-gpa 10 --min-tc-k 1 --json
       hts candidates --csv candidates.csv --cif structures/
     """
@@ -66,7 +68,11 @@ def candidates(
     from hts.store import query
 
     profiles.load(profile)
-    found = query.candidates(campaign_name(campaign))
+    given = campaign_file(campaign)
+    if given is None:
+        found = query.candidates(campaign)
+    else:
+        found = query.candidates(given.name, gates=given.gates.model_dump())
     _require_family(filters.get("family"), {record.prototype for record in found})
     records = [record for record in found if fits(record, filters)]
     if cif_folder is not None:

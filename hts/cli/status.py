@@ -2,11 +2,14 @@
 
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hts.cli.options import json_option, profile_option
+
+if TYPE_CHECKING:
+    from hts.campaign import Campaign
 
 _WATCH_SECONDS = 3.0
 
@@ -17,7 +20,7 @@ _WATCH_SECONDS = 3.0
 @json_option
 @profile_option
 def status(campaign: str | None, watch: bool, as_json: bool, profile: str | None) -> None:
-    r"""Show how many candidates entered, passed, failed or are undecided at each stage, and what it cost.
+    """Show how many candidates entered, passed, failed or are undecided at each stage, and what it cost.
 
     CAMPAIGN is a name or a campaign file; without it, all campaigns of the profile.
 
@@ -59,11 +62,23 @@ def campaign_name(campaign: str | None) -> str | None:
     UserError
         If it is a file with mistakes.
     """
+    given = campaign_file(campaign)
+    return campaign if given is None else given.name
+
+
+def campaign_file(campaign: str | None) -> "Campaign | None":
+    """Return the campaign if it was given by a file, None if by a name.
+
+    Raises
+    ------
+    UserError
+        If it is a file with mistakes.
+    """
     if campaign is None or not campaign.endswith((".yaml", ".yml")):
-        return campaign
+        return None
     from hts.campaign import Campaign
 
-    return Campaign.from_yaml(campaign).name
+    return Campaign.from_yaml(campaign)
 
 
 def status_table(found: dict[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from aiida.manage.configuration import get_config
 from aiida.plugins import WorkflowFactory
 
 from hts.campaign import Campaign
+from hts.competitor_files import StructureFile, read_competitors, structures_within
 from hts.enumeration import Candidate, candidates_in_order
 from hts.errors import UserError
 from hts.file_lock import exclusive
@@ -58,6 +59,8 @@ class PreparedCampaign:
     candidates : tuple of Candidate
         In the order in which they are submitted.
     codes : dict of str to Code
+    structure_files : tuple of StructureFile
+        Further competitors, of the campaign's `competitor_folder`.
     labels : dict of str to str
         Key of a candidate -> its identity, see `identity_label`.
     """
@@ -65,6 +68,7 @@ class PreparedCampaign:
     campaign: Campaign
     candidates: tuple[Candidate, ...]
     codes: dict[str, orm.AbstractCode]
+    structure_files: tuple[StructureFile, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
 
     def builder(self, candidate: Candidate, *, retry: bool = False) -> Any:
@@ -72,6 +76,10 @@ class PreparedCampaign:
         campaign = self.campaign
         overrides = {stage: dict(settings) for stage, settings in campaign.overrides.items()}
         overrides.setdefault("tc", {}).setdefault("mu_star", list(campaign.mu_star))
+        structures = structures_within(self.structure_files, candidate.placed.values())
+        if structures:
+            hull = overrides.setdefault("hull", {})
+            hull["structures"] = {**hull.get("structures", {}), **structures}
         try:
             screening: Any = WorkflowFactory("hts.screening")
             builder = screening.get_builder_from_protocol(
@@ -115,8 +123,8 @@ def prepare(campaign: Campaign) -> PreparedCampaign:
     Raises
     ------
     UserError
-        For a missing code, a code of another plugin, a missing or unsuited pseudopotential, a missing cutoff hint, or
-        an override that the protocols don't know.
+        For a missing code, a code of another plugin, a missing or unsuited pseudopotential, a missing cutoff hint, a
+        bad file among the competitors, or an override that the protocols don't know.
     """
     codes = {name: _load_code(name, label) for name, label in campaign.codes.items()}
     candidates = tuple(candidates_in_order(campaign))
@@ -124,7 +132,9 @@ def prepare(campaign: Campaign) -> PreparedCampaign:
     pseudos_for(campaign.pseudo_family, elements)
     if campaign.overrides.get("dft", {}).get("ecutwfc_ry") is None:
         cutoffs_for(campaign.pseudo_family, elements)
-    prepared = PreparedCampaign(campaign, candidates, codes)
+    folder = campaign.competitor_folder
+    structure_files = read_competitors(folder) if folder is not None else ()
+    prepared = PreparedCampaign(campaign, candidates, codes, structure_files)
     labels = {candidate.key: str(prepared.builder(candidate).metadata.label) for candidate in candidates}
     return replace(prepared, labels=labels)
 

@@ -1,8 +1,8 @@
 """The answers: typed records of a campaign's candidates, read from the provenance graph and nothing else."""
 
 import difflib
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from aiida import orm
 from pymatgen.core import Structure
@@ -12,6 +12,7 @@ from hts.records import CandidateRecord
 from hts.store.campaign_group import CampaignGroup
 from hts.store.launch import campaign_group
 from hts.store.process_tree import ProcessRow, descend, job_costs, rows_by_screening
+from hts.store.rejudge import records_under
 
 # An error names that many candidates at most.
 _MOST_NAMED = 10
@@ -109,7 +110,9 @@ def _summaries(campaign: str | None) -> dict[int, dict[str, object]]:
     return dict(query.all())  # type: ignore[arg-type]
 
 
-def candidates(campaign: str | None = None, labels: Collection[str] | None = None) -> list[CandidateRecord]:
+def candidates(
+    campaign: str | None = None, labels: Collection[str] | None = None, gates: Mapping[str, float] | None = None
+) -> list[CandidateRecord]:
     """Return the record of every candidate, best figure of merit first.
 
     Parameters
@@ -117,6 +120,8 @@ def candidates(campaign: str | None = None, labels: Collection[str] | None = Non
     campaign : str, optional
     labels : collection of str, optional
         As for `screenings`.
+    gates : mapping, optional
+        Judge the stored numbers by these, see `hts.store.rejudge.records_under`.
 
     Returns
     -------
@@ -124,6 +129,9 @@ def candidates(campaign: str | None = None, labels: Collection[str] | None = Non
         One that has not ended is ``undecided`` with what it is doing; one that was killed says so.
     """
     found = screenings(campaign, labels)
+    if gates is not None:
+        judged = records_under(gates, [screening.pk for screening in found])
+        found = [replace(screening, record=judged.get(screening.pk, screening.record)) for screening in found]
     rows = descend(screening.pk for screening in found)
     costs = job_costs(row.pk for row in rows if row.is_job)
     by_screening = rows_by_screening(rows)

@@ -5,9 +5,11 @@ from typing import Any
 
 from aiida import orm
 
+from hts.magnetism import NONMAGNETIC, magnetism_text
 from hts.store.process_tree import JobCost, ProcessRow, descend, job_costs
 from hts.store.query import Screening, record_of
 from hts.verdict import deviations_text
+from hts.zero_point import zero_point_lines
 
 # What aiida-quantumespresso calls the only iteration of most jobs: no news.
 _FIRST_ITERATION = "iteration_01"
@@ -87,13 +89,17 @@ def _stage(
 def _details(row: ProcessRow) -> list[str]:
     """Return the lines that only one stage has: rungs, the fine meshes, the table of Tc."""
     outputs = orm.load_node(row.pk).outputs
+    if row.stage == "relax" and "relaxation" in outputs:
+        magnetism = outputs.relaxation.get_dict().get("magnetism")
+        return [f"magnetism: {magnetism_text(magnetism)}"] if magnetism else []
     if row.stage == "hull" and "placement" in outputs:
         placement = outputs.placement.get_dict()
         reaction = [f"reaction: {placement['reaction']}"] if placement.get("reaction") else []
         competitors = [f"competitors: {', '.join(placement['competitors'])}"] if placement.get("competitors") else []
         return [*reaction, *competitors, *(f"missing: {line}" for line in placement["missing"])]
     if row.stage == "decompress" and "ladder" in outputs:
-        return [line for rung in outputs.ladder["rungs"] for line in _rung(rung)]
+        lines = [line for rung in outputs.ladder["rungs"] for line in _rung(rung)]
+        return lines + (zero_point_lines(outputs.zero_point.get_dict()) if "zero_point" in outputs else [])
     if row.stage == "coupling" and "coupling" in outputs:
         return [_fine(item) for item in outputs.coupling["numbers"].get("series", [])]
     if row.stage == "tc" and "tc" in outputs:
@@ -104,6 +110,9 @@ def _details(row: ProcessRow) -> list[str]:
 def _rung(rung: Mapping[str, Any]) -> list[str]:
     lines = [f"{rung['pressure_gpa']:g} GPa: {rung['verdict']}, {rung['reason']}"]
     nodes = rung.get("nodes", {})
+    magnetism = rung.get("relaxation", {}).get("magnetism")
+    if magnetism and magnetism["state"] != NONMAGNETIC:
+        lines.append(f"  {magnetism_text(magnetism)}")
     if "placement" in rung:
         lines.append(
             f"  {rung['placement']['hull_ev_per_atom']:.3f} eV/atom above hull (node {nodes['placement'][:8]})"

@@ -97,6 +97,8 @@ def test_resources_are_merged_over_the_default() -> None:
         ({"filters": {"hydrogen_fraction": {"least": 1}}}, "filters.hydrogen_fraction.least: unknown key"),
         ({"ranking": "best"}, "ranking: 'best' found"),
         ({"prototype_folder": "nowhere"}, "families.0.prototype: prototype folder "),
+        ({"competitor_folder": "nowhere"}, "competitor_folder: "),
+        ({"competitor_folder": 3}, "competitor_folder: 3 found"),
     ],
 )
 def test_a_mistake_gives_one_line(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
@@ -217,6 +219,21 @@ def test_the_prototype_folder_is_relative_to_the_file(tmp_path: Path) -> None:
     load_prototype.cache_clear()
     with pytest.raises(UserError, match=r"prototype file .*mine/my_mh6\.yaml: sites\.H\.wyckoff: 12e stated"):
         Campaign.from_yaml(file)
+
+
+def test_the_competitor_folder_is_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    file = tmp_path / "campaign.yaml"
+    file.write_text(yaml.safe_dump(example() | {"competitor_folder": "mine"}), encoding="utf-8")
+    campaign = Campaign.from_yaml(file)
+    assert campaign.competitor_folder == tmp_path / "mine"
+    # A campaign is kept as JSON in its group.
+    assert Campaign.model_validate(campaign.model_dump(mode="json")) == campaign
+    (tmp_path / "mine").rmdir()
+    assert complaint(tmp_path, file.read_text()) == (
+        f"competitor_folder: {tmp_path / 'mine'} is not a folder; give one that holds structure files (CIF, POSCAR)"
+    )
+    assert Campaign.from_yaml(EXAMPLE).competitor_folder is None
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -172,7 +172,9 @@ def test_notes_are_caveats() -> None:
         "La-dhcp": None,
         "La-fcc": None,
     }
-    assert "ferromagnetic" in str(competitors({"Ni"}, 0, "known").phases[0].caveat)
+    # Ferromagnetism is looked for; antiferromagnetism is not.
+    assert competitors({"Ni"}, 0, "known").phases[0].caveat is None
+    assert "antiferromagnetic" in str(competitors({"Cr"}, 0, "known").phases[0].caveat)
 
 
 def test_library() -> None:
@@ -265,4 +267,5 @@ def test_bad_input() -> None:
             competitors({"Ca"}, pressure_gpa, "known")
     with pytest.raises(UserError, match="scope 'all' is unknown"):
         competitors({"Ca"}, 0, "all")  # type: ignore[arg-type]
-    assert competitors(set(), 0, "library") == CompetitorList((), ())
+    assert competitors(set(), 0, "library") == CompetitorList((), (), (), "is known at 0 GPa")
+    assert competitors(set(), 0, "library").missing == ()

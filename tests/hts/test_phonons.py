@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hts.dynmat import DynamicalMatrix, read_dynamical_matrix, read_qpoint_list
-from hts.phonons import fractional_qpoint, irreducible_qpoints, judge_qpoint, qpoint_modes, search_order
+from hts.phonons import fractional_qpoint, irreducible_qpoints, judge_qpoint, qpoint_modes, search_order, star_sizes
 from hts.units import CM1_PER_RY
 
 DATA = Path(__file__).parents[1] / "data" / "ph"
@@ -78,6 +78,7 @@ def test_stars_fill_the_mesh(lattice: str, mesh: tuple[int, int, int]) -> None:
     assert len({tuple(row) for row in (np.rint(images).astype(int) % mesh).tolist()}) == np.prod(mesh)
     assert kept[0] == pytest.approx([0, 0, 0])
     assert (kept > -0.5).all() and (kept <= 0.5).all()
+    assert sum(star_sizes(rotations, kept, mesh)) == np.prod(mesh)
 
 
 def crystal_at_gamma(optical_cm1: float, acoustic_cm1: float = 0.0) -> DynamicalMatrix:

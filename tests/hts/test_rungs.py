@@ -95,3 +95,8 @@ def test_excerpts_leave_the_rest_in_its_node() -> None:
     assert excerpt("relaxation", relaxation) == {"enthalpy_ev_per_atom": -1.0, "volume_ang3": 60.0}
     placement = {"hull_ev_per_atom": 0.1, "pressure_gpa": 10.0, "decomposition": {"Al": 1.0}, "missing": []}
     assert "pressure_gpa" not in excerpt("placement", placement)
+
+
+def test_a_rung_keeps_its_magnetism() -> None:
+    magnetism = {"state": "unknown", "reason": "pw.x was killed"}
+    assert excerpt("relaxation", {"magnetism": magnetism, "passes": 1}) == {"magnetism": magnetism}

@@ -151,12 +151,20 @@ def test_no_failure_becomes_a_physical_verdict(
 
 
 def test_a_stricter_gate_judges_the_stored_numbers_again() -> None:
-    """0.12 eV/atom at 0 GPa: ambient under a gate of 0.3, above hull under one of 0.11 that the start still passes."""
+    """0.12 eV/atom at 0 GPa and 0.1 at 10: ambient under a gate of 0.3, above hull under one of 0.05."""
     assert record(everything()).verdict == "ambient"
-    strict = record(everything(), max_hull_ev_per_atom=0.11)
+    strict = record(everything(), max_hull_ev_per_atom=0.05)
     assert strict.verdict == "above_hull"
-    assert "0.120 eV/atom" in strict.reason and "at 0 GPa" in strict.reason
+    assert "0.100 eV/atom" in strict.reason and "at 10 GPa" in strict.reason
     assert record(everything(), min_tc_k=50.0).verdict == "not_superconducting"
+
+
+def test_a_gate_that_ends_the_descent_earlier_asks_for_another_tc() -> None:
+    """Under 0.11 the descent would have ended at 10 GPa, where nobody computed a Tc."""
+    between = record(everything(), max_hull_ev_per_atom=0.11)
+    assert between.verdict == "undecided"
+    assert "0.120 eV/atom" in between.reason
+    assert between.reason.endswith("stable and within it down to 10 GPa, where no Tc was computed")
 
 
 def test_keys_are_those_of_the_contract() -> None:
@@ -220,3 +228,12 @@ def test_flags_of_the_rungs() -> None:
     assert record(fine).flags == []
     fine["ladder"]["rungs"][1]["placement"]["missing"] = ["AlH3"]
     assert record(fine).flags == ["hull_incomplete"]
+
+
+def test_zero_point_energy_is_reported_beside_the_verdict() -> None:
+    static = record(everything())
+    report = {"distance_ev_per_atom": 0.12, "distance_with_zero_point_ev_per_atom": 0.9, "approximate": ["H2-hcp"]}
+    corrected = record({**everything(), "zero_point": report})
+    assert static.hull_zero_point is None
+    assert corrected.hull_zero_point == report
+    assert corrected.model_copy(update={"hull_zero_point": None}) == static

@@ -178,3 +178,66 @@ def test_judgements_are_json() -> None:
     ):
         content = json.loads(json.dumps(judgement.to_dict(), allow_nan=False))
         assert list(content) == ["stage", "verdict", "reason", "numbers", "thresholds", "flags"]
+
+
+FERROMAGNETIC = {
+    "state": "ferromagnetic", "gain_ev_per_atom": 0.05, "moment_bohr_mag_per_cell": 0.58,
+    "moment_bohr_mag_per_atom": 0.58, "enthalpy_ev_per_atom": -1.0,
+}  # fmt: skip
+NICKEL = {"basis": {"pseudos": {"Ni": "md5"}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags", "words"),
+    [
+        (
+            {"magnetism": FERROMAGNETIC},
+            ("magnetic",),
+            "0.58 Bohr magnetons a cell, 0.0500 eV/atom below the non-magnet",
+        ),
+        ({"magnetism": {**FERROMAGNETIC, "state": "nonmagnetic"}}, (), "space group 221"),
+        (
+            {"magnetism": {"state": "unknown", "reason": "scf not converged"}},
+            ("magnetism_unknown",),
+            "magnetic state unknown: scf not converged",
+        ),
+        (NICKEL, ("magnetism_unknown",), "not looked at, for all its Ni"),
+        ({"space_group_number": 1, "magnetism": FERROMAGNETIC}, ("symmetry_lost", "magnetic"), "(was 221); ferro"),
+    ],
+)
+def test_magnetism_is_a_flag(changes: dict[str, Any], flags: tuple[str, ...], words: str) -> None:
+    judgement = judge_relaxation(RELAXATION | changes, 0.05)
+    assert (judgement.verdict, judgement.flags) == ("passed", flags)
+    assert words in judgement.reason
+    assert judgement.numbers.get("magnetism") == changes.get("magnetism")
+    insulator = judge_relaxation(RELAXATION | changes | {"gap_ev": 1.0}, 0.05)
+    assert (insulator.verdict, insulator.flags) == ("failed", flags)
+
+
+def test_magnetism_of_a_lower_rung_is_a_flag_too() -> None:
+    above = {"pressure_gpa": 20.0, "verdict": "stable", "relaxation": {"magnetism": {"state": "nonmagnetic"}}}
+    unknown = {
+        "pressure_gpa": 10.0,
+        "verdict": "stable",
+        "relaxation": {"magnetism": {"state": "unknown", "reason": "x"}},
+    }
+    below = {"pressure_gpa": 0.0, "verdict": "unstable", "relaxation": {"magnetism": FERROMAGNETIC}}
+    ladder = {
+        "rungs": [{**one, "phonons": {"qpoints_mesh": [3, 3, 3]}} for one in (above, unknown, below)],
+        "lowest_stable_pressure_gpa": 10.0, "highest_unstable_pressure_gpa": 0.0, "ended_by": None,
+        "verdict": "passed", "reason": "why",
+    }  # fmt: skip
+    judgement = judge_ladder(ladder)
+    assert judgement.flags == ("magnetism_unknown", "magnetic")
+    assert judgement.reason == "why; magnetic state unknown at 10 GPa; ferromagnetic at 0 GPa"
+    assert judgement.numbers["magnetic_at_gpa"] == [0.0]
+
+
+def test_an_upper_bound_beyond_the_gate_is_no_physical_no() -> None:
+    """With its magnetic state unknown a crystal may lie lower than the non-magnetic state that was computed."""
+    placed = {"hull_ev_per_atom": 0.4, "pressure_gpa": 0.0, "decomposition": {"Fe": 1.0}, "missing": []}
+    assert judge_hull(placed, 0.3).verdict == "failed"
+    doubtful = judge_hull({**placed, "upper_bound": "pw.x failed"}, 0.3)
+    assert doubtful.verdict == "undecided"
+    assert doubtful.reason.endswith("the crystal may lie lower, its magnetic state is unknown: pw.x failed")
+    assert judge_hull({**placed, "upper_bound": "pw.x failed"}, 0.5).verdict == "passed"

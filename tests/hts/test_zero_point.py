@@ -1,4 +1,4 @@
-"""Zero-point energies of textbook oscillators, and hulls that do not mix corrected with bare enthalpies."""
+"""Zero-point energies of textbook oscillators, and what they do to the distance from a hull."""
 
 import math
 from typing import Any
@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hts.errors import HtsError, InconsistentSettingsError
-from hts.hull import PhaseEnthalpy, place_on_hull
-from hts.zero_point import UnstableCrystalError, with_zero_point, zero_point_ev_per_atom, zero_point_kind
+from hts.errors import HtsError
+from hts.units import MEV_PER_CM1
+from hts.zero_point import (
+    UnstableCrystalError,
+    ZeroPoint,
+    corrected_distance_ev_per_atom,
+    crystal_zero_point,
+    with_zero_point,
+    zero_point_ev_per_atom,
+    zero_point_lines,
+)
 
 # omega_e of H2: K. P. Huber and G. Herzberg, Constants of Diatomic Molecules (1979), in the NIST Chemistry WebBook.
 H2_STRETCH_CM1 = 4401.2
-BARE: dict[str, Any] = {"pressure_gpa": 0.0, "functional": "PBE"}
-
-
-def bare(formula: str, enthalpy: float) -> PhaseEnthalpy:
-    return PhaseEnthalpy(formula, formula, enthalpy, BARE)
 
 
 def test_the_hydrogen_molecule() -> None:
@@ -116,49 +119,110 @@ def test_what_makes_no_sense_is_refused(frequencies: Any, weights: Any, index: i
     assert "\n" not in str(caught.value)
 
 
-def test_a_single_q_point_is_labelled() -> None:
-    assert [zero_point_kind(number) for number in (1, 2, 8)] == ["gamma_only", "mesh", "mesh"]
+def test_the_interpolated_energy_is_the_best_and_gamma_alone_is_labelled() -> None:
+    """Two atoms; three optical modes of 300 cm-1 at Gamma, six of 100 cm-1 at three other points of the mesh."""
+    gamma, boundary = [300.0] * 3, [100.0] * 6
+    summed = (3 * 300 + 3 * 6 * 100) / 4 / 2 / 2 * MEV_PER_CM1 / 1000
+    everywhere = crystal_zero_point([gamma, boundary], [1, 3], 2)
+    assert everywhere == ZeroPoint(pytest.approx(summed), "qpoints")
+    assert crystal_zero_point([gamma, boundary], [1, 3], 2, 0.02) == ZeroPoint(0.02, "mesh")
+    alone = crystal_zero_point([gamma], [1], 2, 0.02)
+    assert alone == ZeroPoint(pytest.approx(3 * 300 / 2 / 2 * MEV_PER_CM1 / 1000), "gamma_only")
 
 
-def test_the_correction_is_added_and_recorded() -> None:
-    corrected = with_zero_point(bare("AlH", -1.0), 0.15, "mesh")
-    assert corrected == PhaseEnthalpy("AlH", "AlH", -0.85, {**BARE, "zero_point": "mesh"})
-    assert "zero_point" not in BARE
+def test_an_interpolation_does_not_hide_an_imaginary_mode() -> None:
+    with pytest.raises(UnstableCrystalError, match="-15 cm-1 at q-point 2"):
+        crystal_zero_point([[300.0] * 3, [-15.0, *[100.0] * 5]], [1, 3], 2, 0.02)
 
 
-def test_a_corrected_hull() -> None:
+def test_one_atom_has_nothing_at_gamma() -> None:
+    with pytest.raises(ValueError, match="Gamma alone for one atom, wanted a mesh"):
+        crystal_zero_point([[]], [1], 1)
+
+
+def test_a_corrected_distance() -> None:
     """By hand: AlH lies 0.05 below Al + H, and 0.15 - (0.04 + 0.14) / 2 - 0.05 = 0.01 above them when corrected."""
-    phases = [bare("AlH", -0.05), bare("Al", 0.0), bare("H2", 0.0)]
-    assert place_on_hull(phases[0], phases[1:]).stabilisation_ev_per_atom == pytest.approx(-0.05)
-    energies = (0.15, 0.04, 0.14)
-    corrected = [with_zero_point(one, energy, "mesh") for one, energy in zip(phases, energies, strict=True)]
-    assert place_on_hull(corrected[0], corrected[1:]).hull_ev_per_atom == pytest.approx(0.01)
+    parts = {"Al-fcc": 0.5, "H2-hcp": 0.5}
+    energies = {"Al-fcc": ZeroPoint(0.04, "mesh"), "H2-hcp": ZeroPoint(0.14, "gamma_only")}
+    corrected = corrected_distance_ev_per_atom(-0.05, parts, ZeroPoint(0.15, "mesh"), energies)
+    assert corrected == pytest.approx(0.01)
 
 
-def test_corrected_and_bare_enthalpies_do_not_mix() -> None:
-    phases = [bare("Al", 0.0), bare("H2", 0.0)]
-    corrected = with_zero_point(bare("AlH", -0.05), 0.15, "mesh")
-    with pytest.raises(InconsistentSettingsError, match="AlH has zero_point = mesh, Al has None"):
-        place_on_hull(corrected, phases)
-    rough = [with_zero_point(phase, 0.1, "gamma_only") for phase in phases]
-    with pytest.raises(InconsistentSettingsError, match="AlH has zero_point = mesh, Al has gamma_only"):
-        place_on_hull(corrected, rough)
+@given(st.floats(0.001, 0.5), st.floats(-0.2, 0.2))
+def test_what_vibrates_alike_stays_where_it_is(energy: float, distance: float) -> None:
+    parts = {"A": 0.25, "B": 0.75}
+    same = ZeroPoint(energy, "mesh")
+    assert corrected_distance_ev_per_atom(distance, parts, same, {"A": same, "B": same}) == pytest.approx(distance)
 
 
 @pytest.mark.parametrize(
-    ("energy", "kind", "message"),
-    [
-        (-0.1, "mesh", "the zero-point energy of AlH is -0.1 eV/atom"),
-        (math.nan, "mesh", "the zero-point energy of AlH is nan"),
-        (0.1, "none", "of kind 'none', wanted one of mesh, gamma_only"),
-    ],
+    ("parts", "message"),
+    [({}, "no competing phase"), ({"Al-fcc": 0.5, "H2-hcp": 0.5}, "no zero-point energy of H2-hcp")],
 )
-def test_a_correction_that_is_none_is_refused(energy: float, kind: Any, message: str) -> None:
+def test_one_side_alone_is_no_correction(parts: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        with_zero_point(bare("AlH", 0.0), energy, kind)
+        corrected_distance_ev_per_atom(0.1, parts, ZeroPoint(0.1, "mesh"), {"Al-fcc": ZeroPoint(0.04, "mesh")})
 
 
-def test_correcting_twice_is_refused() -> None:
-    once = with_zero_point(bare("AlH", 0.0), 0.1, "gamma_only")
-    with pytest.raises(ValueError, match=r"AlH has a zero-point energy \(gamma_only\) already"):
-        with_zero_point(once, 0.1, "mesh")
+PLACEMENT: dict[str, Any] = {
+    "pressure_gpa": 150.0,
+    "hull_ev_per_atom": 0.0,
+    "stabilisation_ev_per_atom": -0.05,
+    "competing_phases": {"Al-fcc": 0.5, "H2-hcp": 0.5},
+    "reaction": "AlH -> Al + 0.5 H2",
+}
+
+
+def energy(ev_per_atom: float | None, kind: str | None = "mesh", reason: str | None = None) -> dict[str, Any]:
+    return {"ev_per_atom": ev_per_atom, "kind": kind, "reason": reason}
+
+
+def test_both_hulls_are_reported_and_estimates_are_labelled() -> None:
+    phases = {"Al-fcc": energy(0.04), "H2-hcp": energy(0.14, "gamma_only")}
+    report = with_zero_point(PLACEMENT, energy(0.15), phases, {})
+    assert report["hull_ev_per_atom"] == 0.0 and report["distance_ev_per_atom"] == -0.05
+    assert report["distance_with_zero_point_ev_per_atom"] == pytest.approx(0.01)
+    assert report["hull_with_zero_point_ev_per_atom"] == pytest.approx(0.01)
+    assert report["approximate"] == ["H2-hcp"]
+    assert zero_point_lines(report) == [
+        "zero-point energy at 150 GPa: -0.050 -> +0.010 eV/atom from the hull of the others, AlH -> Al + 0.5 H2",
+        "  itself: 0.150 eV/atom (dense mesh)",
+        "  Al-fcc: 0.040 eV/atom (dense mesh)",
+        "  H2-hcp: 0.140 eV/atom (estimate from Gamma only)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "phases", "unknown", "reason"),
+    [
+        (energy(0.15), {"Al-fcc": energy(0.04)}, {"H2-hcp": "ph.x failed"}, "H2-hcp: ph.x failed"),
+        (
+            energy(0.15),
+            {"Al-fcc": energy(0.04), "H2-hcp": energy(None, None, "a mode at -40 cm-1")},
+            {},
+            "H2-hcp: a mode at -40 cm-1",
+        ),
+        (
+            energy(None, None, "a mode at -15 cm-1"),
+            {"Al-fcc": energy(0.04), "H2-hcp": energy(0.14)},
+            {},
+            "the candidate: a mode at -15 cm-1",
+        ),
+    ],
+    ids=["no phonons", "unstable phase", "unstable candidate"],
+)
+def test_what_is_unknown_leaves_the_correction_open(
+    candidate: dict[str, Any], phases: dict[str, Any], unknown: dict[str, str], reason: str
+) -> None:
+    report = with_zero_point(PLACEMENT, candidate, phases, unknown)
+    assert report["distance_with_zero_point_ev_per_atom"] is None
+    assert report["hull_with_zero_point_ev_per_atom"] is None
+    assert report["reason"] == reason
+    assert zero_point_lines(report) == [f"zero-point energy at 150 GPa: no correction, {reason}"]
+
+
+def test_nothing_to_decompose_into() -> None:
+    alone = {**PLACEMENT, "stabilisation_ev_per_atom": None, "competing_phases": {}}
+    report = with_zero_point(alone, energy(0.15), {}, {})
+    assert report["reason"] == "there is nothing that it could decompose into"
+    assert report["distance_with_zero_point_ev_per_atom"] is None

@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
 from aiida.plugins import WorkflowFactory
+from pymatgen.core import Lattice, Structure
 
+from hts.competitor_files import read_competitors, structures_within
 from hts.pseudopotentials import read_upf_header
 from hts.verdict import judge_hull
-from workflows.hull import find_reference
+from hts.volumes import starting_volume_ang3
+from workflows.once import find_process
 
 pytestmark = pytest.mark.engine
 RelaxWorkChain = WorkflowFactory("hts.relax")
@@ -76,8 +80,8 @@ def test_references_are_computed_once_whoever_asks(
     first = child_of(above, "hull").outputs.placement.get_dict()
     assert outputs["placement"].get_dict() == first
     reference = _references("H2-hcp")[0]
-    assert find_reference(reference.label).pk == reference.pk
-    assert find_reference("reference/H2-hcp/0GPa/of-other-settings") is None
+    assert find_process(reference.label).pk == reference.pk
+    assert find_process("reference/H2-hcp/0GPa/of-other-settings") is None
 
 
 def test_hydrogen_relaxes_although_its_pseudopotential_has_no_projector(above: orm.WorkChainNode) -> None:
@@ -152,6 +156,68 @@ def test_known_phases_and_what_was_computed_before_compete(
     assert third["computed_as"] == [f"AlSi-{before['relaxation'].pk}"]
     assert third["competing_phases"] == again["placement"]["competing_phases"]
     assert all(len(_labelled(label)) == 1 for label in _references_of(node) if label)
+
+
+def test_what_was_computed_before_is_not_said_to_lack(run: Callable[..., Any], crystal: Callable[..., Any]) -> None:
+    """The candidate itself, relaxed before, is no competing compound; another crystal of the system is one."""
+    dft = {"ecutwfc_ry": 16.0, "kpoints_distance_inv_ang": 0.6}
+    relax = {"pressure_tolerance_gpa": 1.0, "press_conv_thr_kbar": 2.0}
+    given = {"overrides": {"dft": dft, "relax": relax, "hull": {"competitors": "known"}}}
+    line = "no competing compound of Al-Si is known at 0 GPa"
+
+    def missing(relaxed: Any) -> list[str]:
+        outputs, node = run("hts.hull", relaxed["structure"], relaxation=relaxed["relaxation"], **given)
+        assert node.is_finished_ok, node.exit_message
+        return outputs["placement"]["missing"]
+
+    candidate = _relaxed(run, crystal("AlSi-rocksalt"), 0.0, **given)
+    assert line in missing(candidate)
+    twin = _relaxed(run, crystal("AlSi-rocksalt"), 0.0, **given)  # from AiiDA's cache
+    assert twin["relaxation"].pk != candidate["relaxation"].pk
+    assert line in missing(twin)
+    _relaxed(run, crystal("AlSi"), 0.0, **given)
+    assert line not in missing(candidate)
+
+
+def test_structures_from_files_compete(
+    run: Callable[..., Any], crystal: Callable[..., Any], alh: dict[str, Any], tmp_path: Path
+) -> None:
+    """Al in bcc and AlSi in the CsCl structure, from files; bcc Al lies above fcc (10.1016/j.calphad.2004.05.002)."""
+    corners = [[0, 0, 0], [0.5, 0.5, 0.5]]
+    Structure(Lattice.cubic(3.4), ["Al", "Al"], corners).to(tmp_path / "bcc.cif")
+    Structure(Lattice.cubic(3.1), ["Al", "Si"], corners).to(tmp_path / "CsCl.cif")
+    entries = structures_within(read_competitors(tmp_path), {"Al", "Si"})
+    bcc, caesium_chloride = entries
+    elements = {"overrides": {**alh["overrides"], "hull": {"competitors": "elements"}}}
+    with_files = {"overrides": {**alh["overrides"], "hull": {"competitors": "elements", "structures": entries}}}
+    line = "no competing compound of Al-Si was looked for"
+    candidate = _relaxed(run, crystal("AlSi-rocksalt"), 0.0, **elements)
+    inputs = {"relaxation": candidate["relaxation"]}
+    without = run("hts.hull", candidate["structure"], **inputs, **elements)[0]["placement"].get_dict()
+    outputs, node = run("hts.hull", candidate["structure"], **inputs, **with_files)
+    assert node.is_finished_ok, node.exit_message
+    placement = outputs["placement"].get_dict()
+    assert line in without["missing"]
+    assert line not in placement["missing"]
+    assert without["competitors"] == ["Al-fcc", "Si-diamond"]
+    assert placement["competitors"] == sorted(["Al-fcc", bcc, caesium_chloride, "Si-diamond"])
+    assert "Al-fcc" in placement["competing_phases"]
+    labels = [label for label in _references_of(node) if label.split("/")[1] in entries]
+    assert [label.split("/")[2] for label in labels] == ["0GPa", "0GPa"]
+    (label,) = [label for label in labels if label.split("/")[1] == bcc]
+    relaxed_bcc = find_process(label)
+    relaxed_fcc = find_process(label.replace(bcc, "Al-fcc"))
+    start_ang3 = starting_volume_ang3({"Al": 1}, 0.0)
+    assert relaxed_bcc.inputs.structure.get_cell_volume() == pytest.approx(start_ang3, rel=1e-6)
+    bcc_ev, fcc_ev = (one.outputs.relaxation["enthalpy_ev_per_atom"] for one in (relaxed_bcc, relaxed_fcc))
+    assert 0.02 < bcc_ev - fcc_ev < 0.2
+    # Another candidate of the system uses it without a new job, and leaves out the files of other systems.
+    fcc = relaxed_fcc.outputs.structure
+    again, second = run("hts.hull", fcc, relaxation=relaxed_fcc.outputs.relaxation, **with_files)
+    assert second.is_finished_ok, second.exit_message
+    assert not _pw_jobs(second)
+    assert again["placement"]["competitors"] == sorted(["Al-fcc", bcc])
+    assert len(_references(bcc)) == 1
 
 
 def test_a_failed_competitor_is_missing_and_never_silent(

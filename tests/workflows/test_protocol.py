@@ -9,7 +9,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
 
+from hts.competitor_files import StructureFile, structures_within
 from hts.fingerprint import fingerprint
 from workflows.protocol import STAGES, resolve_settings, stage_settings
 
@@ -20,6 +22,7 @@ SMALLER = {
     "pressure_tolerance_gpa", "etot_conv_thr_ry",
     "forc_conv_thr_ry_bohr", "press_conv_thr_kbar", "symmetry_precision_ang", "insulator_gap_ev",
     "degaussq_mev", "max_dos_deviation", "max_fermi_deviation_ev", "dense_distance_inv_ang",
+    "min_moment_bohr_mag", "min_magnetic_gain_ev_per_atom",
 }  # fmt: skip
 LARGER = {
     "qpoints_mesh", "max_passes", "max_attempts", "max_confirmations", "interpolation_mesh", "coarse_mesh_per_q",
@@ -29,7 +32,7 @@ LARGER = {
 SERIES = {"fine"}
 CHOICES = {
     "ecutwfc_ry", "ecutrho_ry", "smearing", "mixing_beta", "alpha_mix", "clean_scratch", "frozen_above_ef_ev",
-    "mu_star", "competitors",
+    "mu_star", "competitors", "structures", "zero_point", "check_magnetism",
 }  # fmt: skip
 
 
@@ -129,7 +132,7 @@ def test_yaml_numbers_are_numbers() -> None:
     for stage in STAGES:
         for protocol in PROTOCOLS:
             for key, value in stage_settings(stage, protocol).items():
-                assert key in ("smearing", "competitors") or not isinstance(value, str)
+                assert key in ("smearing", "competitors", "zero_point") or not isinstance(value, str)
 
 
 def test_every_protocol_knows_more_competitors_than_the_one_before() -> None:
@@ -137,6 +140,32 @@ def test_every_protocol_knows_more_competitors_than_the_one_before() -> None:
     assert scopes == ["elements", "known", "library"]
     with pytest.raises(ValueError, match=r"hull\.competitors is 'all'; choose from elements, known, library"):
         stage_settings("hull", "fast", {"competitors": "all"})
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_zero_point_and_structures_are_asked_for(protocol: str) -> None:
+    hull = stage_settings("hull", protocol)
+    assert (hull["zero_point"], hull["structures"]) == ("none", {})
+    assert stage_settings("hull", protocol, {"zero_point": "gamma"})["zero_point"] == "gamma"
+    with pytest.raises(ValueError, match=r"hull\.zero_point is 'all'; choose from none, gamma, mesh"):
+        stage_settings("hull", protocol, {"zero_point": "all"})
+
+
+def test_structures_of_a_hull_are_checked() -> None:
+    """A relaxation is found again by its label, so that a label must belong to its crystal."""
+    aluminium = Structure(Lattice.cubic(3.2), ["Al"] * 2, [[0, 0, 0], [0.5, 0.5, 0.5]])
+    (file,) = [StructureFile("Al-x-00000000", "Al", aluminium, "mine")]
+    wrong = structures_within([file], {"Al"})
+    with pytest.raises(
+        ValueError, match=r"^overrides: hull\.structures: Al-x-00000000: no label of this crystal"
+    ) as told:
+        resolve_settings("fast", {"hull": {"structures": wrong}}, (30.0, 120.0))
+    (digits,) = re.findall(r"(-[0-9a-f]{8}) at the end", str(told.value))
+    right = {f"Al-x{digits}": file.entry}
+    assert stage_settings("hull", "fast", {"structures": right})["structures"] == right
+    for structures, message in ((3, "int found, a mapping"), ("a.cif", "the text 'a.cif'"), ({"x": {}}, "x:  found")):
+        with pytest.raises(ValueError, match=rf"hull\.structures.*{message}"):
+            stage_settings("hull", "fast", {"structures": structures})
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.plugins import WorkflowFactory
 
 from hts.records import CandidateRecord
+from hts.store.rejudge import records_under
 
 pytestmark = pytest.mark.engine
 STAGES = ("relax", "hull", "decompress", "coupling", "tc")
@@ -116,3 +117,19 @@ def test_an_epw_that_dies_is_undecided_and_keeps_the_ladder(
     assert record.lowest_stable_pressure_gpa == 0.0
     assert record.lambda_ is None and not record.tc_k.allen_dynes
     assert "structure" in outputs
+
+
+def test_other_gates_judge_what_is_stored_without_a_new_process(al_funnel: orm.WorkChainNode) -> None:
+    gates = al_funnel.inputs.gates.get_dict()
+    stored = al_funnel.outputs.candidate.get_dict()
+    processes = orm.QueryBuilder().append(orm.ProcessNode).count()
+    assert records_under(gates, [al_funnel.pk]) == {}
+    assert records_under(gates, []) == {}
+    hotter = records_under({**gates, "min_tc_k": 1000.0}, [al_funnel.pk])[al_funnel.pk]
+    # The coarse mesh of this funnel leaves its Tc unverified: then a low one is no physical "no".
+    assert hotter["verdict"] == "undecided" and "below 1000 K" in hotter["reason"]
+    assert hotter["tc_k"] == stored["tc_k"] and hotter["hull_by_pressure"] == stored["hull_by_pressure"]
+    softer = records_under({**gates, "min_frequency_cm1": -5.0}, [al_funnel.pk])[al_funnel.pk]
+    assert softer["verdict"] == "undecided"
+    assert softer["reason"] == "the phonons were judged with min_frequency_cm1 -20, now it is -5"
+    assert orm.QueryBuilder().append(orm.ProcessNode).count() == processes

@@ -4,6 +4,7 @@ What is really submitted, and once, is in tests/hts/cli/test_run.py: that needs 
 """
 
 import fcntl
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from aiida import orm
 from aiida.common.links import LinkType
 from aiida.manage.configuration import get_config
+from pymatgen.core import Lattice, Structure
 
 from hts.campaign import Campaign
 from hts.errors import UserError
@@ -236,6 +238,42 @@ def test_a_queue_of_its_own_needs_no_slots(prepare) -> None:
     options = launch.job_options(prepared.campaign, prepared.codes)
     assert "prepend_text" not in options["pw"]
     assert "prepend_text" in options["ph"]
+
+
+def test_competitors_from_files_reach_the_candidates_of_their_system(prepare, tmp_path: Path) -> None:
+    """A further file changes the identity of the candidates that it competes with, and of no other."""
+    Structure(Lattice.cubic(3.5), ["Mg"] * 2, [[0, 0, 0], [0.5, 0.5, 0.5]]).to(tmp_path / "bcc.cif")
+    without, with_magnesium = prepare(), prepare(competitor_folder=str(tmp_path))
+    aluminium, magnesium = with_magnesium.candidates
+    assert (aluminium.formula, magnesium.formula) == ("Al2H3", "MgAlH3")
+    assert with_magnesium.labels[aluminium.key] == without.labels[aluminium.key]
+    assert with_magnesium.labels[magnesium.key] != without.labels[magnesium.key]
+    (label,) = with_magnesium.builder(magnesium).settings["hull"]["structures"]
+    assert re.fullmatch(r"Mg-bcc-[0-9a-f]{8}", label)
+    assert with_magnesium.builder(aluminium).settings["hull"]["structures"] == {}
+    Structure(Lattice.cubic(4.5), ["Si"], [[0, 0, 0]]).to(tmp_path / "silicon.cif")
+    assert prepare(competitor_folder=str(tmp_path)).labels == with_magnesium.labels
+    # What the overrides give stays.
+    given = {
+        "hull": {
+            "competitors": "elements",
+            "structures": with_magnesium.builder(magnesium).settings["hull"]["structures"],
+        }
+    }
+    settings = prepare(overrides=given).builder(magnesium).settings["hull"]
+    assert (settings["competitors"], list(settings["structures"])) == ("elements", [label])
+
+
+def test_a_bad_file_among_the_competitors_stops_the_campaign(
+    prepare, tmp_path: Path, stored: Callable[[], tuple[int, int]]
+) -> None:
+    before = stored()
+    (tmp_path / "bad.cif").write_text("garbage")
+    with pytest.raises(UserError, match=r"competitor file .*bad\.cif: no structure could be read"):
+        prepare(competitor_folder=str(tmp_path))
+    with pytest.raises(UserError, match=r"tiny: overrides: hull\.structures: x: int found"):
+        prepare(overrides={"hull": {"structures": {"x": 1}}})
+    assert stored() == before
 
 
 def test_preparing_stores_nothing(prepare, stored: Callable[[], tuple[int, int]]) -> None:

@@ -67,3 +67,31 @@ def test_a_killed_stage_names_the_report(graph) -> None:
     [stage] = told(graph, killed)["stages"]
     assert stage["verdict"] == "undecided"
     assert stage["reason"] == f"killed; see `verdi process report {relax.pk}`"
+
+
+def test_magnetism_is_told_where_it_was_looked_at(graph) -> None:
+    screening = graph.screening("NiH")
+    relax = graph.call(screening, "relax")
+    magnetism = {
+        "state": "ferromagnetic", "gain_ev_per_atom": 0.035, "moment_bohr_mag_per_cell": 0.54,
+        "moment_bohr_mag_per_atom": 0.27,
+    }  # fmt: skip
+    graph.result(relax, "relaxation", {"magnetism": magnetism})
+    decompress = graph.call(screening, "decompress", "DecompressionWorkChain")
+    unknown = {"state": "unknown", "reason": "pw.x was killed"}
+    states = {20.0: {"state": "nonmagnetic"}, 10.0: magnetism, 0.0: unknown}
+    rungs = [
+        {"pressure_gpa": pressure, "verdict": "stable", "reason": "why", "relaxation": {"magnetism": state}}
+        for pressure, state in states.items()
+    ]
+    graph.result(decompress, "ladder", {"rungs": rungs})
+    words = "ferromagnetic: 0.54 Bohr magnetons a cell, 0.0350 eV/atom below the non-magnetic state"
+    first, second = told(graph, screening)["stages"]
+    assert first["details"] == [f"magnetism: {words}"]
+    assert second["details"] == [
+        "20 GPa: stable, why",
+        "10 GPa: stable, why",
+        f"  {words}",
+        "0 GPa: stable, why",
+        "  magnetic state unknown: pw.x was killed",
+    ]
