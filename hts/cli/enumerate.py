@@ -38,7 +38,7 @@ DEFAULT_LIMIT = 50
 def enumerate_(
     campaign: Path, filters: tuple[str, ...], rank: bool, limit: int | None, cif_folder: Path | None, as_json: bool
 ) -> None:
-    r"""List the candidates of CAMPAIGN (a YAML file); nothing is calculated.
+    """List the candidates of CAMPAIGN (a YAML file); nothing is calculated.
 
     Volumes are estimates at the campaign's start pressure, where its relaxations begin. The score orders computing
     time by what the literature found promising; it is no result. `hts prototypes --descriptors` names the descriptors.

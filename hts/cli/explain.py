@@ -15,7 +15,7 @@ from hts.cli.options import json_option, profile_option
 @json_option
 @profile_option
 def explain(key: str, as_json: bool, profile: str | None) -> None:
-    r"""Explain every verdict of one candidate: numbers, thresholds, nodes, folders, cost.
+    """Explain every verdict of one candidate: numbers, thresholds, nodes, folders, cost.
 
     KEY is a candidate's key, a beginning of it, its formula, or the uuid of its screening.
 

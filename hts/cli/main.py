@@ -15,10 +15,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "setup": ("hts.cli.setup:setup", "Make the profile, the codes and the pseudopotential family."),
     "prototypes": ("hts.cli.prototypes:prototypes", "List the prototype families that campaigns may use."),
     "enumerate": ("hts.cli.enumerate:enumerate_", "List the candidates of a campaign, without DFT."),
+    "propose": ("hts.cli.propose:propose", "Import structures of the Materials Project as competitors."),
     "run": ("hts.cli.run:run", "Run a campaign until every candidate is decided."),
     "status": ("hts.cli.status:status", "Show the funnel: passed, failed, undecided, core-hours."),
     "candidates": ("hts.cli.candidates:candidates", "Show the answer: verdict, pressure, hull, Tc."),
     "explain": ("hts.cli.explain:explain", "Explain every verdict of one candidate."),
+    "hull": ("hts.cli.hull:hull", "Show the hull of a chemical system at a pressure."),
+    "plot": ("hts.cli.plot:plot", "Draw a hull, or enthalpy against pressure."),
     "tc": ("hts.cli.tc:tc", "Compute Tc from an alpha2F file; needs no profile."),
 }
 

@@ -19,7 +19,7 @@ KINDS = {"mission": "families to screen", "reference": "reference families: benc
 @click.option("--descriptors", is_flag=True, help="The descriptors that filters can name.")
 @json_option
 def prototypes(names: tuple[str, ...], folder: Path | None, groups: bool, descriptors: bool, as_json: bool) -> None:
-    r"""List the prototype families with their sites, space groups and sources; with NAME, one in full.
+    """List the prototype families with their sites, space groups and sources; with NAME, one in full.
 
     \b
     A campaign names a family and the elements of its sites:

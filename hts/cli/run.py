@@ -21,7 +21,7 @@ _POLL_SECONDS = 3.0
 )
 @profile_option
 def run(campaign: Path, retry: bool, workers: int, profile: str | None) -> int:
-    r"""Run CAMPAIGN (a YAML file) until every candidate is decided; type it again after an interruption.
+    """Run CAMPAIGN (a YAML file) until every candidate is decided; type it again after an interruption.
 
     Ctrl-C stops the watching only: what has been submitted goes on in the daemon. Nothing that has finished is computed
     again, whatever happened in between.

@@ -1,5 +1,7 @@
 """A provenance graph made by hand: real nodes with real links, as the engine stores them, without running anything."""
 
+import hashlib
+import io
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -9,6 +11,8 @@ from typing import Any
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
+from aiida_pseudo.data.pseudo.upf import UpfData
+from pymatgen.core import Composition, Lattice, Structure
 
 from hts.job_times import FINISHED_LINE, STARTED_LINE
 from hts.store import codes as store_codes
@@ -16,6 +20,13 @@ from hts.store import pseudos as store_pseudos
 from hts.store.launch import campaign_group
 
 SCREENING_TYPE = "aiida.workflows:hts.screening"
+DFT: dict[str, Any] = {
+    "ecutwfc_ry": 60.0,
+    "ecutrho_ry": 240.0,
+    "kpoints_distance_inv_ang": 0.27,
+    "smearing": "mp",
+    "degauss_ry": 0.02,
+}
 
 
 def stamp(line: str, seconds: float) -> str:
@@ -40,6 +51,7 @@ class Graph:
         exit_status: int | None = 0,
         age_seconds: float = 0.0,
         grouped: bool = True,
+        inputs: dict[str, orm.Data] | None = None,
     ) -> orm.WorkChainNode:
         """Store a screening of a candidate `perovskite-<formula>`."""
         key = f"perovskite-{formula}"
@@ -49,7 +61,8 @@ class Graph:
             process_type=SCREENING_TYPE,
             ctime=self.now - timedelta(seconds=age_seconds),
         )
-        node.base.links.add_incoming(identity, LinkType.INPUT_WORK, "identity")
+        for name, value in {"identity": identity, **(inputs or {})}.items():
+            node.base.links.add_incoming(value.store(), LinkType.INPUT_WORK, name)
         self._end(node, "ScreeningWorkChain", state, exit_status)
         node.store()
         if grouped:
@@ -65,9 +78,10 @@ class Graph:
         state: str = "finished",
         exit_status: int | None = 0,
         message: str | None = None,
+        process_type: str | None = None,
     ) -> orm.WorkChainNode:
         """Store a work chain that a process has called."""
-        node = orm.WorkChainNode()
+        node = orm.WorkChainNode(process_type=process_type)
         node.base.links.add_incoming(parent, LinkType.CALL_WORK, link_label)
         self._end(node, process_label, state, exit_status, message)
         return node.store()
@@ -125,6 +139,60 @@ class Graph:
         """Store the relaxed crystal of a screening."""
         node = orm.StructureData(pymatgen=structure).store()
         node.base.links.add_incoming(screening, LinkType.RETURN, "structure")
+        return node
+
+    def relaxation(
+        self,
+        formula: str,
+        enthalpy_ev_per_atom: float = 0.0,
+        *,
+        pressure_gpa: float = 0.0,
+        label: str = "",
+        called_by: orm.WorkChainNode | None = None,
+        exit_status: int = 0,
+        dft: dict[str, Any] | None = None,
+        files: str = "first",
+        **changes: Any,
+    ) -> orm.WorkChainNode:
+        """Store a relaxation with its inputs and, where it did not fail, its result; `files` names its pseudos."""
+        symbols = [element.symbol for element in Composition(formula).elements]
+        settings = dict(DFT) | (dft or {})
+        node = orm.WorkChainNode(label=label, process_type="aiida.workflows:hts.relax")
+        sites = [[index / len(symbols), 0, 0] for index in range(len(symbols))]
+        crystal = orm.StructureData(pymatgen=Structure(Lattice.cubic(4.0), symbols, sites)).store()
+        inputs = {"structure": crystal, "pressure_gpa": orm.Float(pressure_gpa).store()}
+        inputs["settings"] = orm.Dict({"dft": settings}).store()
+        pseudos = {symbol: self.pseudo(symbol, files) for symbol in symbols}
+        inputs |= {f"pseudos__{symbol}": pseudo for symbol, pseudo in pseudos.items()}
+        for name, value in inputs.items():
+            node.base.links.add_incoming(value, LinkType.INPUT_WORK, name)
+        if called_by is not None:
+            node.base.links.add_incoming(called_by, LinkType.CALL_WORK, label.replace("/", "_") or "relax")
+        message = "vc-relax failed:\nno convergence" if exit_status else None
+        self._end(node, "RelaxWorkChain", "finished", exit_status, message)
+        node.store()
+        if not exit_status:
+            md5s = {symbol: pseudo.md5 for symbol, pseudo in pseudos.items()}
+            content = {"formula": formula, "enthalpy_ev_per_atom": enthalpy_ev_per_atom, "pressure_gpa": pressure_gpa}
+            content |= {"n_atoms": 2, "volume_ang3": 20.0, "space_group_number": 225}
+            basis = {"pressure_gpa": pressure_gpa, **settings, "pseudos": md5s}
+            self.result(node, "relaxation", {**content, "basis": basis, **changes})
+        return node
+
+    def pseudo(self, symbol: str, files: str = "first") -> UpfData:
+        """Return the pseudopotential of an element from a set of files, stored once."""
+        text = f'<UPF version="2.0.1">\n<!-- {files} -->\n<PP_HEADER element="{symbol}" z_valence="1.0"/>\n</UPF>\n'
+        md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        found = orm.QueryBuilder().append(UpfData, filters={"attributes.md5": md5}).first(flat=True)
+        return found or UpfData(io.BytesIO(text.encode()), filename=f"{symbol}.upf").store()
+
+    def hull(self, relaxation: orm.WorkChainNode, missing: list[str]) -> orm.WorkChainNode:
+        """Store a hull that placed a relaxation and missed something."""
+        node = orm.WorkChainNode(process_type="aiida.workflows:hts.hull")
+        node.base.links.add_incoming(relaxation.outputs.relaxation, LinkType.INPUT_WORK, "relaxation")
+        self._end(node, "HullWorkChain", "finished", 0)
+        node.store()
+        self.result(node, "placement", {"missing": missing})
         return node
 
     def _create(self, caller: orm.WorkChainNode, name: str, content: dict[str, Any]) -> orm.Dict:

@@ -50,7 +50,19 @@ def test_help_is_quick_and_needs_no_aiida(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", list(main.COMMANDS))
 def test_every_command_loads_and_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run([name, "--help"]) == 0
-    assert f"hts {name}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"hts {name}" in text
+    assert "\\b" not in text
+
+
+@pytest.mark.parametrize(
+    "words", [["candidates"], ["hull"], ["plot", "hull"], ["plot", "enthalpy"], ["propose"], ["run"]]
+)
+def test_examples_stand_on_lines_of_their_own(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([*words, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    example = lines.index("  Example:")
+    assert lines[example + 1].startswith(f"    hts {words}")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
