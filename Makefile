@@ -73,6 +73,7 @@ lint: .venv/installed-dev
 
 bench: .venv/installed
 	@$(BIN)/python tests/benchmarks/enumeration.py --out .bench
+	@$(BIN)/python tests/benchmarks/hull.py
 
 # Everything lives under .demo/, AiiDA's folder too: the user's own ~/.aiida is neither read nor written. Typed again,
 # it goes on where it was. The daemon ends with the demo, however that ends.
