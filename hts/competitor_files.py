@@ -25,6 +25,7 @@ from hts.fingerprint import fingerprint
 from hts.prototypes.geometry import space_group_number
 from hts.radii import shortest_possible_ang
 from hts.references import hydrogen_volume_ang3_per_molecule
+from hts.spglib_calls import or_none
 from hts.volumes import starting_volume_ang3
 
 INDEX_NAME = "index.yaml"
@@ -41,8 +42,6 @@ MAX_STEM = 40
 MIN_ATOM_ANG3 = 0.5
 MIN_DISTANCE_ANG = 0.5
 
-# spglib returns None, or raises, as the last module that was imported has set it; before 2.7 it has no such error.
-_SPGLIB_ERROR: type[Exception] = getattr(spglib, "SpglibError", ValueError)
 _LABEL = re.compile(rf"[A-Za-z0-9_-]{{1,120}}-[0-9a-f]{{{HASH_DIGITS}}}")
 _ENTRY_KEYS = ("lattice", "species", "frac_coords", "source")
 # What pymatgen's readers raise on files that are truncated or of another kind; an XML error is a SyntaxError.
@@ -302,10 +301,7 @@ def _standard_primitive(raw: Structure) -> Structure:
     if not raw.is_valid(tol=MIN_DISTANCE_ANG):
         raise UserError(f"atoms of {raw.formula} stand within {MIN_DISTANCE_ANG:g} Angstrom; give each its own place")
     cell = (raw.lattice.matrix.tolist(), raw.frac_coords.tolist(), [site.specie.Z for site in raw])
-    try:
-        standard = spglib.standardize_cell(cell, to_primitive=True, symprec=SYMPREC_ANG)
-    except _SPGLIB_ERROR:
-        standard = None
+    standard = or_none(spglib.standardize_cell, cell, to_primitive=True, symprec=SYMPREC_ANG)
     if standard is None:
         raise UserError(f"spglib finds no symmetry in {raw.formula}; give a structure that it understands")
     matrix, points, numbers = standard

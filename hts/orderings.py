@@ -19,6 +19,7 @@ from pymatgen.symmetry.groups import sg_symbol_from_int_number
 from hts.errors import UserError
 from hts.mixtures import check_mixture, mixture_label
 from hts.prototypes.geometry import CENTRINGS, SYMPREC_ANG, PrimitiveTemplate, space_group_number
+from hts.spglib_calls import or_none
 
 # Superlattices times ways to place the elements: some seconds at most.
 MAX_ARRANGEMENTS = 20_000
@@ -159,8 +160,8 @@ class _ParentSymmetry:
     def of(cls, template: PrimitiveTemplate, sites: IntArray) -> "_ParentSymmetry":
         matrix = _scaled(template)
         kinds = [list(dict.fromkeys(template.labels)).index(label) for label in template.labels]
-        dataset = spglib.get_symmetry_dataset(
-            (matrix.tolist(), template.frac_coords.tolist(), kinds), symprec=SYMPREC_ANG
+        dataset = or_none(
+            spglib.get_symmetry_dataset, (matrix.tolist(), template.frac_coords.tolist(), kinds), symprec=SYMPREC_ANG
         )
         if dataset is None:
             raise ValueError("spglib finds no symmetry in the parent of a mixture; do two of its sites coincide?")
@@ -288,7 +289,7 @@ def _symmetry_of(template: PrimitiveTemplate) -> int:
 
 def _niggli_basis(superlattice: IntArray, parent: PrimitiveTemplate) -> NDArray[np.float64]:
     """Return a compact basis (rows, whole numbers of the parent's vectors) of a superlattice, of the same hand."""
-    reduced = spglib.niggli_reduce(superlattice @ _scaled(parent), eps=SYMPREC_ANG)
+    reduced = or_none(spglib.niggli_reduce, superlattice @ _scaled(parent), eps=SYMPREC_ANG)
     if reduced is None:
         raise ValueError("spglib cannot reduce a supercell of a mixture's parent; are its vectors in one plane?")
     basis = np.rint(reduced @ np.linalg.inv(_scaled(parent)))

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from hts.errors import HtsError
+from hts.spglib_calls import or_none
 
 # pw.x itself compares positions to 1e-5 (its `accep`), in crystal coordinates of cells of some Angstrom.
 SYMPREC_ANG = 1e-5
@@ -89,7 +90,7 @@ def _same_species_nearest(apart: NDArray[np.float64], start: Structure, source: 
 
 def _dataset(structure: Structure, symprec_ang: float) -> spglib.SpglibDataset:
     cell = (structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), [site.specie.Z for site in structure])
-    dataset = spglib.get_symmetry_dataset(cell, symprec=symprec_ang)
+    dataset: spglib.SpglibDataset | None = or_none(spglib.get_symmetry_dataset, cell, symprec=symprec_ang)
     if dataset is None:
         raise HtsError(
             f"spglib finds no space group of {structure.formula} within {symprec_ang:g} Angstrom; do atoms coincide?"

@@ -10,6 +10,7 @@ from pymatgen.core import Element, Lattice
 
 from hts.prototypes.geometry import SYMPREC_ANG, equality_pattern, member_symmetry, orbit
 from hts.prototypes.model import CHOOSE, Arrangement, Prototype
+from hts.spglib_calls import or_none
 
 
 def complaints(prototype: Prototype) -> Iterator[str]:
@@ -92,7 +93,7 @@ def _letters(arrangement: Arrangement) -> list[str | None]:
     lattice = Lattice.from_parameters(*arrangement.cell)
     scale = (20.0 * len(numbers) / lattice.volume) ** (1 / 3)
     cell = ((lattice.matrix * scale).tolist(), np.vstack(points).tolist(), numbers)
-    dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC_ANG)
+    dataset = or_none(spglib.get_symmetry_dataset, cell, symprec=SYMPREC_ANG)
     moved = dataset is None or not (
         np.allclose(dataset.origin_shift - np.round(dataset.origin_shift), 0, atol=1e-4)
         and np.allclose(dataset.transformation_matrix, np.eye(3), atol=1e-4)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from pymatgen.core import Element, Lattice, Structure
 from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
+from hts.spglib_calls import or_none
+
 # Angstrom; generated cells are exact, so this only has to cover rounding.
 SYMPREC_ANG = 1e-3
 
@@ -222,7 +224,7 @@ def space_group_number(structure: Structure, symprec_ang: float = SYMPREC_ANG) -
     ValueError
         When spglib finds none (atoms on top of each other).
     """
-    dataset = spglib.get_symmetry_dataset(_spglib_cell(structure), symprec=symprec_ang)
+    dataset = or_none(spglib.get_symmetry_dataset, _spglib_cell(structure), symprec=symprec_ang)
     if dataset is None:
         raise ValueError(f"spglib finds no symmetry in {structure.formula}; are atoms on top of each other?")
     return int(dataset.number)
@@ -230,7 +232,7 @@ def space_group_number(structure: Structure, symprec_ang: float = SYMPREC_ANG) -
 
 def standard_primitive(structure: Structure) -> Structure:
     """Return spglib's standard primitive cell (idealised), in its own orientation."""
-    standard = spglib.standardize_cell(_spglib_cell(structure), to_primitive=True, symprec=SYMPREC_ANG)
+    standard = or_none(spglib.standardize_cell, _spglib_cell(structure), to_primitive=True, symprec=SYMPREC_ANG)
     if standard is None:
         raise ValueError(f"spglib cannot standardise {structure.formula}; are atoms on top of each other?")
     matrix, points, numbers = standard
