@@ -46,9 +46,13 @@ def run(campaign: Path, retry: bool, workers: int, profile: str | None) -> int:
         if started_daemon and all(screening.ended for screening in query.screenings()):
             # Only on a normal end: after Ctrl-C the daemon goes on with what was submitted, and so it does for others.
             daemon.stop()
-    records = query.candidates(loaded.name, set(prepared.labels.values()))
+    records = query.candidates(loaded.name, set(prepared.labels.values()), gates=loaded.gates.model_dump())
     for key in launch.judged_otherwise(prepared):
-        click.echo(f"note: {key} was judged with other gates or mu* than {campaign} has now", err=True)
+        click.echo(
+            f"note: {key} was judged with other gates or mu* than {campaign} has now; "
+            f"`hts candidates {campaign}` judges its numbers by these gates",
+            err=True,
+        )
     undecided = [record for record in records if record.verdict == "undecided"]
     for record in undecided:
         click.echo(f"undecided: {record.key}: {record.reason}", err=True)
