@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("hts", deadline=None)
+settings.load_profile("hts")
 
 # AiiDA makes its folder when it is imported, which the plugin below does: never in the home of whoever runs the tests.
 os.environ["AIIDA_PATH"] = tempfile.mkdtemp(prefix="hts-tests-")
