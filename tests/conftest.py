@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,10 @@ from hypothesis import settings
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("hts", deadline=None)
 settings.load_profile("hts")
+
+# What a shell starts in the background ignores Ctrl-C and hands that on; the tests that press it would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # AiiDA makes its folder when it is imported, which the plugin below does: never in the home of whoever runs the tests.
 os.environ["AIIDA_PATH"] = tempfile.mkdtemp(prefix="hts-tests-")
