@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spglib
 import yaml
 from pymatgen.core import Element, Lattice, Structure
 
@@ -22,10 +21,9 @@ from hts.deduplication import crystal_matcher
 from hts.enumeration import plain_formula
 from hts.errors import UserError
 from hts.fingerprint import fingerprint
-from hts.prototypes.geometry import space_group_number
+from hts.prototypes.geometry import space_group_number, standard_primitive
 from hts.radii import shortest_possible_ang
 from hts.references import hydrogen_volume_ang3_per_molecule
-from hts.spglib_calls import or_none
 from hts.volumes import starting_volume_ang3
 
 INDEX_NAME = "index.yaml"
@@ -300,12 +298,11 @@ def _standard_primitive(raw: Structure) -> Structure:
         raise UserError(f"{raw.volume:.3g} Angstrom^3 for {len(raw)} atoms; give lengths in Angstrom")
     if not raw.is_valid(tol=MIN_DISTANCE_ANG):
         raise UserError(f"atoms of {raw.formula} stand within {MIN_DISTANCE_ANG:g} Angstrom; give each its own place")
-    cell = (raw.lattice.matrix.tolist(), raw.frac_coords.tolist(), [site.specie.Z for site in raw])
-    standard = or_none(spglib.standardize_cell, cell, to_primitive=True, symprec=SYMPREC_ANG)
-    if standard is None:
-        raise UserError(f"spglib finds no symmetry in {raw.formula}; give a structure that it understands")
-    matrix, points, numbers = standard
-    return structure_of(_cell(Structure(Lattice(matrix), [Element.from_Z(number) for number in numbers], points)))
+    try:
+        standard = standard_primitive(raw, SYMPREC_ANG)
+    except ValueError:
+        raise UserError(f"spglib finds no symmetry in {raw.formula}; give a structure that it understands") from None
+    return structure_of(_cell(standard))
 
 
 def _cell(structure: Structure) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hts.errors import HtsError, UserError
-from hts.hull import place_many
-from hts.stored_phases import Basis, StoredPhase, elements_of, merge_twins, pressures_gpa, within_system
+from hts.hull import elements_of, place_many
+from hts.stored_phases import Basis, StoredPhase, merge_twins, pressures_gpa, within_system
 from hts.system_hull import require_elements
 
 

@@ -231,7 +231,7 @@ class _System:
                 self.references[symbol] = min(known, phase.enthalpy_ev_per_atom)
         absent = sorted(elements - set(self.references))
         if absent:
-            present = sorted({_composition(phase.formula).reduced_formula for phase in competitors})
+            present = sorted({composition_of(phase.formula).reduced_formula for phase in competitors})
             raise ValueError(
                 f"no enthalpy of {', '.join(absent)} among {', '.join(present) or 'nothing'}; "
                 "a hull wants every element: see why its relaxation failed"
@@ -240,7 +240,7 @@ class _System:
 
     def formation_ev_per_atom(self, phase: PhaseEnthalpy) -> float:
         """Return the enthalpy of formation from the lowest elemental competitors."""
-        parts = _composition(phase.formula).fractional_composition.get_el_amt_dict()
+        parts = composition_of(phase.formula).fractional_composition.get_el_amt_dict()
         return phase.enthalpy_ev_per_atom - sum(part * self.references[symbol] for symbol, part in parts.items())
 
     def decompose(self, phase: PhaseEnthalpy) -> list[tuple[PhaseEnthalpy, float]]:
@@ -258,7 +258,7 @@ class _System:
             lowest: dict[str, PhaseEnthalpy] = {}
             for phase in sorted(self.phases, key=_enthalpy_and_label):
                 if phase.label != without:
-                    lowest.setdefault(_composition(phase.formula).reduced_formula, phase)
+                    lowest.setdefault(composition_of(phase.formula).reduced_formula, phase)
             # Measured from the elements: quickhull's tolerance scales with the largest number it is given.
             heights = [(phase, self.formation_ev_per_atom(phase)) for phase in lowest.values()]
             self._hulls[without] = _Hull(heights)
@@ -277,7 +277,7 @@ class _Hull:
 
     def decompose(self, phase: PhaseEnthalpy) -> list[tuple[PhaseEnthalpy, float]]:
         """Return the phases of the facet above which a composition lies, compounds first."""
-        found = self._diagram.get_decomposition(_composition(phase.formula))
+        found = self._diagram.get_decomposition(composition_of(phase.formula))
         parts = [
             (self._phases[id(entry)], float(part)) for entry, part in found.items() if float(part) > _LEAST_FRACTION
         ]
@@ -308,7 +308,7 @@ def _reaction(candidate: PhaseEnthalpy, parts: Sequence[tuple[PhaseEnthalpy, flo
     terms = []
     for phase, part in parts:
         right = _formula_unit(phase)
-        amount = part * _composition(left).num_atoms / _composition(right).num_atoms
+        amount = part * composition_of(left).num_atoms / composition_of(right).num_atoms
         coefficient = f"{round(amount, 3):g}"
         name = f"{right} ({phase.label})" if right == left and phase.label != right else right
         terms.append(name if coefficient == "1" else f"{coefficient} {name}")
@@ -317,7 +317,7 @@ def _reaction(candidate: PhaseEnthalpy, parts: Sequence[tuple[PhaseEnthalpy, flo
 
 def _formula_unit(phase: PhaseEnthalpy) -> str:
     """Return the formula as it was given if that is a formula unit, else the reduced one (H2 for hydrogen)."""
-    composition = _composition(phase.formula)
+    composition = composition_of(phase.formula)
     if composition.is_element or not math.isclose(composition.num_atoms, composition.reduced_composition.num_atoms):
         return composition.reduced_formula
     return phase.formula
@@ -333,7 +333,7 @@ def _require_numbers(phases: Sequence[PhaseEnthalpy]) -> None:
 
 
 def _require_one_formula(phases: Sequence[PhaseEnthalpy]) -> None:
-    if len({_composition(phase.formula).reduced_formula for phase in phases}) > 1:
+    if len({composition_of(phase.formula).reduced_formula for phase in phases}) > 1:
         raise ValueError(
             f"{phases[0].label} names {phases[0].formula} and {phases[-1].formula}; a hull wants a label to name one "
             "composition: rename one of them"
@@ -356,14 +356,20 @@ def _enthalpy_and_label(phase: PhaseEnthalpy) -> tuple[float, str]:
 
 
 @lru_cache(maxsize=8192)
-def _composition(formula: str) -> Composition:
+def composition_of(formula: str) -> Composition:
+    """Return the composition of a formula; the same formulas are read again and again."""
     return Composition(formula)
 
 
+def elements_of(formula: str) -> frozenset[str]:
+    """Return the symbols of a formula."""
+    return frozenset(composition_of(formula).get_el_amt_dict())
+
+
 def _elements(phase: PhaseEnthalpy) -> frozenset[str]:
-    return frozenset(_composition(phase.formula).get_el_amt_dict())
+    return elements_of(phase.formula)
 
 
 def _entry(phase: PhaseEnthalpy, formation_ev_per_atom: float) -> PDEntry:
-    composition = _composition(phase.formula)
+    composition = composition_of(phase.formula)
     return PDEntry(composition, formation_ev_per_atom * composition.num_atoms, name=phase.label)

@@ -204,6 +204,11 @@ def magnetic_doubt(relaxation: Mapping[str, Any]) -> str | None:
     return f"it was not looked at, for all its {' and '.join(called_for)}" if called_for else None
 
 
+def magnetic_doubt_line(label: str, doubt: str) -> str:
+    """Return the line with which a hull says that a phase on it may lie lower; ``doubt`` as of `magnetic_doubt`."""
+    return f"{label}: its magnetic state is unknown ({doubt}); a ferromagnetic one would lie lower"
+
+
 def magnetism_text(magnetism: Mapping[str, Any]) -> str:
     """Say in a few words what `compare_magnetic_states` or `unknown_state` returned."""
     if magnetism["state"] == UNKNOWN:

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Literal
 
 import spglib
-from pymatgen.core import Composition, Element
+from pymatgen.core import Element
 
 from hts.errors import UserError
 from hts.fingerprint import fingerprint
-from hts.hull import PhaseEnthalpy, is_same_phase
+from hts.hull import PhaseEnthalpy, elements_of, is_same_phase
 
 Kind = Literal["candidate", "reference", "other"]
 
@@ -129,16 +129,6 @@ class Basis:
         mine, theirs = _rounded(self.settings), _rounded(settings)
         same_settings = all(theirs[key] == value for key, value in mine.items() if key in theirs)
         return same_settings and _agree(self.pseudos, pseudos)
-
-
-def elements_of(formula: str) -> frozenset[str]:
-    """Return the symbols of a formula."""
-    return frozenset(_composition(formula).get_el_amt_dict())
-
-
-@lru_cache(maxsize=8192)
-def _composition(formula: str) -> Composition:
-    return Composition(formula)
 
 
 def parse_system(text: str) -> tuple[str, ...]:

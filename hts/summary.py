@@ -134,13 +134,11 @@ def _verdict(
 
 def _lowest_within_gate(ladder: Mapping[str, Any], max_hull_ev_per_atom: float) -> float | None:
     """Return down to which pressure a descent would have come under this gate; None if it fails at the first rung."""
-    lowest = None
-    for rung in sorted(ladder["rungs"], key=lambda rung: -rung["pressure_gpa"]):
-        within = "placement" in rung and rung["placement"]["hull_ev_per_atom"] <= max_hull_ev_per_atom
-        if rung["verdict"] != "stable" or not within:
-            break
-        lowest = rung["pressure_gpa"]
-    return lowest
+    rungs = []
+    for rung in ladder["rungs"]:
+        placed = rung.get("placement") if rung["verdict"] == "stable" else None
+        rungs.append(HullRung(rung["pressure_gpa"], placed["hull_ev_per_atom"] if placed else None))
+    return stability_pressure(rungs, max_hull_ev_per_atom).lowest_pressure_gpa
 
 
 def _rejected_on_the_ladder(ladder: Mapping[str, Any]) -> Verdict:

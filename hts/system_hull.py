@@ -8,6 +8,7 @@ from hts.competitor_list import Competitor
 from hts.competitors import competitors
 from hts.errors import HtsError
 from hts.hull import HullPlacement, place_many
+from hts.magnetism import magnetic_doubt_line
 from hts.stored_phases import Basis, StoredPhase, merge_twins, within_system
 from hts.symmetry import space_group_number
 
@@ -166,11 +167,7 @@ def lacking(
         elif competitor.label not in failed:
             missing.append(f"{competitor.label}: not relaxed at {pressure_gpa:g} GPa with these settings")
     missing += [f"reference {label}: {reason}" for label, reason in failed.items() if label not in names]
-    missing += [
-        f"{phase.label}: its magnetic state is unknown ({phase.magnetic_doubt}); a ferromagnetic one would lie lower"
-        for phase in phases
-        if phase.magnetic_doubt
-    ]
+    missing += [magnetic_doubt_line(phase.label, phase.magnetic_doubt) for phase in phases if phase.magnetic_doubt]
     all_caveats = {competitor.caveat for competitor in known}
     for line in reported:
         match = _FAILED_REFERENCE.match(line)

@@ -19,6 +19,7 @@ from hts.magnetism import (
     compare_magnetic_states,
     ground_state_enthalpy,
     magnetic_doubt,
+    magnetic_doubt_line,
     spin_polarised_gap_ev,
     unknown_state,
 )
@@ -196,11 +197,7 @@ def _phase(label: str, relaxation: dict[str, Any]) -> PhaseEnthalpy:
 def _doubtful(competitors: dict[str, dict[str, Any]]) -> list[str]:
     """Return a line for every competitor that may have a lower magnetic state; for a candidate that is no risk."""
     doubts = {label: magnetic_doubt(content) for label, content in sorted(competitors.items())}
-    return [
-        f"{label}: its magnetic state is unknown ({reason}); a ferromagnetic one would lie lower"
-        for label, reason in doubts.items()
-        if reason is not None
-    ]
+    return [magnetic_doubt_line(label, reason) for label, reason in doubts.items() if reason is not None]
 
 
 @calcfunction

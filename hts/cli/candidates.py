@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from hts.cli.options import json_option, profile_option
+from hts.cli.options import STDOUT, csv_option, json_option, profile_option, require_one_on_stdout
 from hts.cli.status import campaign_file
 from hts.errors import UserError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 TABLE_WIDTH = 100
 # From here on a range is shown in whole K: the column has no room for more, nor has the method.
 _WHOLE_KELVIN = 10.0
-_STDOUT = "-"
 
 
 @click.command()
@@ -31,7 +30,7 @@ _STDOUT = "-"
 @click.option("--family", help="Prototype.")
 @click.option("--verdict", help="One of the verdicts, such as ambient.")
 @click.option("--element", multiple=True, help="Holds this element; repeatable.")
-@click.option("--csv", "csv_file", metavar="FILE", help="Write a table with units in its header; - for stdout.")
+@csv_option
 @click.option(
     "--cif",
     "cif_folder",
@@ -62,8 +61,7 @@ def candidates(
       hts candidates --csv candidates.csv --cif structures/
     """
     require_known(filters)
-    if as_json and csv_file == _STDOUT:
-        raise UserError("--json and --csv - were both given, one of them can have standard output; give --csv FILE")
+    require_one_on_stdout(as_json, csv_file)
     from hts.store import profile as profiles
     from hts.store import query
 
@@ -77,12 +75,12 @@ def candidates(
     records = [record for record in found if fits(record, filters)]
     if cif_folder is not None:
         _write_cifs(records, cif_folder)
-    if csv_file not in (None, _STDOUT):
+    if csv_file not in (None, STDOUT):
         _write(Path(str(csv_file)), csv_text(records))
         click.echo(f"{len(records)} candidates written to {csv_file}", err=True)
     if as_json:
         click.echo(json.dumps([record.model_dump(by_alias=True) for record in records], indent=2))
-    elif csv_file == _STDOUT:
+    elif csv_file == STDOUT:
         click.echo(csv_text(records), nl=False)
     elif records:
         _print(records)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hts.cli.options import json_option, profile_option
+from hts.cli.options import STDOUT, csv_option, json_option, profile_option, require_one_on_stdout
 from hts.errors import UserError
 
 if TYPE_CHECKING:
     from hts.system_hull import HullRow, SystemHull
 
 TABLE_WIDTH = 120
-_STDOUT = "-"
 # As in hts.plots.hull, whose import would load matplotlib.
 _DRAWN_ELEMENTS = (2, 3)
 
@@ -54,7 +53,7 @@ def limit_option(command: Command) -> Command:
 @pressure_option
 @settings_options
 @limit_option
-@click.option("--csv", "csv_file", metavar="FILE", help="Write a table with units in its header; - for stdout.")
+@csv_option
 @json_option
 @profile_option
 def hull(
@@ -78,8 +77,7 @@ def hull(
       hts hull Ca-H --pressure-gpa 150 --max-hull-ev-per-atom 0.1 --json
       hts hull Al-Mg-H --campaign al-mg-h-perovskites --csv hull.csv
     """
-    if as_json and csv_file == _STDOUT:
-        raise UserError("--json and --csv - were both given, one of them can have standard output; give --csv FILE")
+    require_one_on_stdout(as_json, csv_file)
     from hts.store import hulls
     from hts.store import profile as profiles
     from hts.stored_phases import parse_system
@@ -88,12 +86,12 @@ def hull(
     profiles.load(profile)
     found = hulls.load_hull(elements, pressure_gpa, campaign=campaign, basis=basis)
     rows = found.within(max_hull_ev_per_atom)
-    if csv_file not in (None, _STDOUT):
+    if csv_file not in (None, STDOUT):
         _write(Path(str(csv_file)), csv_text(rows))
         click.echo(f"{len(rows)} phases written to {csv_file}", err=True)
     if as_json:
         click.echo(json.dumps(as_record(found, rows), indent=2))
-    elif csv_file == _STDOUT:
+    elif csv_file == STDOUT:
         click.echo(csv_text(rows), nl=False)
     else:
         _print(found, rows)

@@ -230,9 +230,15 @@ def space_group_number(structure: Structure, symprec_ang: float = SYMPREC_ANG) -
     return int(dataset.number)
 
 
-def standard_primitive(structure: Structure) -> Structure:
-    """Return spglib's standard primitive cell (idealised), in its own orientation."""
-    standard = or_none(spglib.standardize_cell, _spglib_cell(structure), to_primitive=True, symprec=SYMPREC_ANG)
+def standard_primitive(structure: Structure, symprec_ang: float = SYMPREC_ANG) -> Structure:
+    """Return spglib's standard primitive cell (idealised), in its own orientation.
+
+    Raises
+    ------
+    ValueError
+        When spglib finds none (atoms on top of each other).
+    """
+    standard = or_none(spglib.standardize_cell, _spglib_cell(structure), to_primitive=True, symprec=symprec_ang)
     if standard is None:
         raise ValueError(f"spglib cannot standardise {structure.formula}; are atoms on top of each other?")
     matrix, points, numbers = standard

@@ -8,10 +8,11 @@ from aiida.common.links import LinkType
 from aiida_pseudo.data.pseudo.upf import UpfData
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
+from hts.hull import elements_of
 from hts.magnetism import ground_state_enthalpy, magnetic_doubt
 from hts.store.campaign_group import CampaignGroup
 from hts.store.launch import campaign_group
-from hts.stored_phases import Basis, Kind, StoredPhase, elements_of
+from hts.stored_phases import Basis, Kind, StoredPhase
 
 _RELAX = "aiida.workflows:hts.relax"
 _HULL = "aiida.workflows:hts.hull"
