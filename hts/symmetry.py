@@ -43,6 +43,47 @@ def space_group_number(structure: Structure, symprec_ang: float) -> int:
     return int(_dataset(structure, symprec_ang).number)
 
 
+def operations(structure: Structure, symprec_ang: float = SYMPREC_ANG) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """Return the operations of the space group in fractional coordinates.
+
+    Returns
+    -------
+    rotations : NDArray, shape (n, 3, 3)
+    translations : NDArray, shape (n, 3)
+
+    Raises
+    ------
+    HtsError
+        As `rotations`.
+    """
+    dataset = _dataset(structure, symprec_ang)
+    return np.array(dataset.rotations), np.array(dataset.translations)
+
+
+def atom_at(fractional: NDArray[np.float64], structure: Structure, source: int) -> tuple[int, NDArray[np.int_]]:
+    """Return the atom that an operation takes another one to, and the lattice vector of its cell.
+
+    Parameters
+    ----------
+    fractional : NDArray, shape (3,)
+        Where atom ``source`` comes to lie.
+    structure : Structure
+    source : int
+
+    Returns
+    -------
+    index : int
+        The nearest atom of the same kind.
+    cell : NDArray of int, shape (3,)
+    """
+    apart = fractional - structure.frac_coords
+    cells = np.rint(apart)
+    distances = np.linalg.norm((apart - cells) @ structure.lattice.matrix, axis=1)
+    other = [site.specie != structure[source].specie for site in structure]
+    index = int(np.argmin(np.where(other, np.inf, distances)))
+    return index, cells[index].astype(int)
+
+
 def with_symmetry_of(structure: Structure, start: Structure, symprec_ang: float) -> Structure:
     """Put a crystal back on the symmetry of the one it came from, by averaging over that one's operations.
 
@@ -64,28 +105,19 @@ def with_symmetry_of(structure: Structure, start: Structure, symprec_ang: float)
     HtsError
         As `rotations`.
     """
-    dataset = _dataset(start, symprec_ang)
-    operations = list(zip(np.array(dataset.rotations), np.array(dataset.translations), strict=True))
+    found = list(zip(*operations(start, symprec_ang), strict=True))
     lattice = structure.lattice.matrix
-    metric = np.mean([rotation.T @ (lattice @ lattice.T) @ rotation for rotation, _ in operations], axis=0)
+    metric = np.mean([rotation.T @ (lattice @ lattice.T) @ rotation for rotation, _ in found], axis=0)
     # Of all lattices with that metric the one nearest to the given lattice: an orthogonal Procrustes problem.
     factor = np.linalg.cholesky(metric)
     left, _, right = np.linalg.svd(factor.T @ lattice)
     points = np.zeros((len(start), 3))
-    for rotation, translation in operations:
+    for rotation, translation in found:
         images = start.frac_coords @ rotation.T + translation
         for source, image in enumerate(images):
-            apart = image - start.frac_coords
-            target = _same_species_nearest(apart - np.rint(apart), start, source)
-            points[target] += structure.frac_coords[source] @ rotation.T + translation - np.rint(apart[target])
-    return Structure(factor @ left @ right, structure.species, points / len(operations))
-
-
-def _same_species_nearest(apart: NDArray[np.float64], start: Structure, source: int) -> int:
-    """Return the atom that a rotated one falls on."""
-    distances = np.linalg.norm(apart @ start.lattice.matrix, axis=1)
-    other = [site.specie != start[source].specie for site in start]
-    return int(np.argmin(np.where(other, np.inf, distances)))
+            target, cell = atom_at(image, start, source)
+            points[target] += structure.frac_coords[source] @ rotation.T + translation - cell
+    return Structure(factor @ left @ right, structure.species, points / len(found))
 
 
 def _dataset(structure: Structure, symprec_ang: float) -> spglib.SpglibDataset:

@@ -25,8 +25,8 @@ def name(path: Path) -> str:
 
 
 def test_the_recorded_runs_are_there() -> None:
-    assert len(MATRICES) == 16
-    assert len(LISTS) == 17
+    assert len(MATRICES) == 23
+    assert len(LISTS) == 19
 
 
 @pytest.mark.parametrize("path", MATRICES, ids=name)
