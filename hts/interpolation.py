@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,15 @@ from phonopy.phonon.band_structure import get_band_qpoints_by_seekpath
 from phonopy.structure.atoms import PhonopyAtoms
 from pymatgen.core import Structure
 
-from hts.units import BOHR_TO_ANG, CM1_PER_THZ, MEV_PER_THZ
+from hts.dynmat import DynamicalMatrix
+from hts.phonons import qpoint_modes
+from hts.thermal import ThermalProperties, thermal_properties
+from hts.units import BOHR_TO_ANG, CM1_PER_THZ, MEV_PER_THZ, RY_MASS_PER_AMU
 
 _POINTS_A_SEGMENT = 21
+_SAME_POINT = 1e-6
+# Interpolated modes are imaginary only beyond this: numerical noise, cm^-1.
+_NOISE_CM1 = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,16 @@ class InterpolatedPhonons:
     zero_point_ev_per_atom : float or None
         Harmonic; None where an interpolated mode is imaginary by more than numerical noise (1 cm^-1).
     lowest_cm1 : float
-        Lowest interpolated frequency on path and mesh.
+        Lowest interpolated frequency on path and mesh. The translations at Gamma do not count: they are zero by the
+        sum rule and say nothing.
+    lowest_qpoint : NDArray, shape (3,)
+        Where that is: fractional, folded into (-1/2, 1/2]; on the path where the mesh is no lower.
     dos_thz, dos : NDArray, shape (m,)
         Frequencies, and states per THz and cell.
+    thermal : ThermalProperties or None
+        None wherever ``zero_point_ev_per_atom`` is.
+    thermal_reason : str or None
+        Why there are no thermal properties.
     """
 
     qpoints: NDArray[np.float64]
@@ -44,8 +58,11 @@ class InterpolatedPhonons:
     frequencies_thz: NDArray[np.float64]
     zero_point_ev_per_atom: float | None
     lowest_cm1: float
+    lowest_qpoint: NDArray[np.float64]
     dos_thz: NDArray[np.float64]
     dos: NDArray[np.float64]
+    thermal: ThermalProperties | None
+    thermal_reason: str | None
 
 
 def phonopy_from_q2r(force_constants: str, structure: Structure, *, acoustic_sum_rule: bool = True) -> Phonopy:
@@ -82,14 +99,34 @@ def phonopy_from_q2r(force_constants: str, structure: Structure, *, acoustic_sum
     return phonon
 
 
-def interpolate(force_constants: str, structure: Structure, mesh: int) -> InterpolatedPhonons:
+def interpolate(force_constants_text: str, structure: Structure, mesh: int) -> InterpolatedPhonons:
+    """Interpolate what q2r.x wrote; see `interpolate_phonon`.
+
+    Parameters
+    ----------
+    force_constants_text : str
+        The text of ``flfrc``.
+    structure : Structure
+        Primitive cell.
+    mesh : int
+        Points along each reciprocal vector for the density of states and the zero-point energy.
+
+    Returns
+    -------
+    InterpolatedPhonons
+    """
+    return interpolate_phonon(phonopy_from_q2r(force_constants_text, structure), structure, mesh)
+
+
+def interpolate_phonon(phonon: Phonopy, structure: Structure, mesh: int) -> InterpolatedPhonons:
     """Interpolate along the path of Hinuma et al. and on a dense mesh.
 
     Parameters
     ----------
-    force_constants : str
+    phonon : Phonopy
+        With force constants; calculator ``qe`` (lengths in bohr), so that frequencies are in THz.
     structure : Structure
-        Primitive cell.
+        Its primitive cell.
     mesh : int
         Points along each reciprocal vector for the density of states and the zero-point energy.
 
@@ -101,27 +138,89 @@ def interpolate(force_constants: str, structure: Structure, mesh: int) -> Interp
     ----------
     Path: Y. Hinuma et al., Comput. Mater. Sci. 128, 140 (2017), https://doi.org/10.1016/j.commatsci.2016.10.015.
     """
-    phonon = phonopy_from_q2r(force_constants, structure)
     qpoints, labels = _path(phonon)
     phonon.run_qpoints(qpoints)
     frequencies = np.array(phonon.get_qpoints_dict()["frequencies"])
-    phonon.run_mesh([mesh] * 3, with_eigenvectors=False)
+    with warnings.catch_warnings():
+        # Meshes beside Gamma sample best; that some of them can't be reduced by symmetry costs seconds.
+        warnings.filterwarnings("ignore", message="Half-grid shift")
+        phonon.run_mesh([mesh] * 3, with_eigenvectors=False)
     sampled: Any = phonon.get_mesh_dict()
     weights = sampled["weights"] / sampled["weights"].sum()
-    lowest_cm1 = float(min(frequencies.min(), sampled["frequencies"].min()) * CM1_PER_THZ)
+    lowest_cm1, lowest_qpoint = _lowest(
+        phonon,
+        np.concatenate([qpoints, sampled["qpoints"]]),
+        np.concatenate([frequencies, sampled["frequencies"]]) * CM1_PER_THZ,
+    )
     # The three acoustic modes at Gamma are zero by the sum rule and carry no energy.
     energy_mev = float((weights[:, None] * np.clip(sampled["frequencies"], 0, None)).sum() * MEV_PER_THZ / 2)
     phonon.run_total_dos()
     dos = phonon.get_total_dos_dict()
+    imaginary = None
+    if lowest_cm1 <= -_NOISE_CM1:
+        place = " ".join(f"{x:.4g}" for x in lowest_qpoint)
+        imaginary = f"an interpolated mode is imaginary: {lowest_cm1:.1f} cm-1 at q = ({place})"
     return InterpolatedPhonons(
         qpoints=qpoints,
         labels=labels,
         frequencies_thz=frequencies,
-        zero_point_ev_per_atom=energy_mev / 1000 / len(structure) if lowest_cm1 > -1 else None,
+        zero_point_ev_per_atom=energy_mev / 1000 / len(structure) if imaginary is None else None,
         lowest_cm1=lowest_cm1,
+        lowest_qpoint=lowest_qpoint,
         dos_thz=np.array(dos["frequency_points"]),
         dos=np.array(dos["total_dos"]),
+        thermal=thermal_properties(phonon) if imaginary is None else None,
+        thermal_reason=imaginary,
     )
+
+
+def phonopy_yaml(phonon: Phonopy) -> str:
+    """Return crystal and force constants as a ``phonopy.yaml``.
+
+    ``phonopy.load`` reads it back: bands, eigenvectors, animations and whatever else phonopy knows, at any q-point.
+
+    Parameters
+    ----------
+    phonon : Phonopy
+        With force constants.
+
+    Returns
+    -------
+    str
+        It names no folder of the machine it was written on.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "phonopy.yaml"
+        phonon.save(path, settings={"force_constants": True, "force_sets": False, "displacements": False})
+        return path.read_text(encoding="utf-8")
+
+
+def _lowest(
+    phonon: Phonopy, qpoints: NDArray[np.float64], frequencies_cm1: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the lowest frequency (cm^-1) without the translations at Gamma, and its q-point in (-1/2, 1/2]."""
+    at_gamma = np.abs(qpoints - np.rint(qpoints)).max(axis=1) < _SAME_POINT
+    lowest = frequencies_cm1.min(axis=1)
+    optical = _optical_cm1(phonon)
+    lowest[at_gamma] = optical.min() if len(optical) else np.inf
+    where = int(lowest.argmin())
+    folded = qpoints[where] - np.ceil(qpoints[where] - 0.5 - _SAME_POINT)
+    return float(lowest[where]), np.round(folded, 8) + 0.0
+
+
+def _optical_cm1(phonon: Phonopy) -> NDArray[np.float64]:
+    """Return the frequencies (cm^-1) at Gamma but for the translations, which are told by their eigenvectors."""
+    masses = np.asarray(phonon.primitive.masses)
+    root_mass = np.repeat(np.sqrt(masses), 3)
+    matrix = DynamicalMatrix(
+        qpoint_2pi_over_a=np.zeros(3),
+        force_constants_ry_bohr2=phonon.get_dynamical_matrix_at_q([0, 0, 0]) * np.outer(root_mass, root_mass),
+        masses_ry=masses * RY_MASS_PER_AMU,
+        symbols=tuple(phonon.primitive.symbols),
+        star_size=1,
+        printed_frequencies_cm1=np.empty(0),
+    )
+    return qpoint_modes(matrix).frequencies_cm1
 
 
 def _plain(label: str) -> str:

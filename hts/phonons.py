@@ -1,5 +1,6 @@
 """Dynamic stability from dynamical matrices at commensurate q-points: exact there, no interpolation involved."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -140,26 +141,39 @@ def _star(rotations: NDArray[np.int_], point: NDArray[np.float64], mesh: Sequenc
     return {tuple(row) for row in (np.rint(images[integral]).astype(int) % size).tolist()}
 
 
-def search_order(qpoints: NDArray[np.float64], softest_first: Sequence[int] = ()) -> list[int]:
-    """Order q-points so that an instability is found early.
+def search_order(
+    qpoints: NDArray[np.float64], stars: Sequence[int] | None = None, softest_first: Sequence[int] = ()
+) -> list[int]:
+    """Order q-points so that an instability is found early and cheaply.
 
     Parameters
     ----------
     qpoints : NDArray, shape (n, 3)
         Fractional coordinates.
+    stars : sequence of int, optional
+        How many q-points symmetry makes of each; all 1 otherwise.
     softest_first : sequence of int
         Indices (from 0) known from the pressure above, softest first: they come before everything else.
 
     Returns
     -------
     list of int
-        All indices: the given ones, then the zone boundary from its corners inwards, Gamma last: by experience it is
-        both cheap and rarely the only unstable point.
+        All indices: the given ones; then the zone boundary, where cells double (on an odd mesh what is nearest to it):
+        the smallest star first, because its symmetry makes it cheap, and among equals the farthest from Gamma; then
+        Gamma with its optical modes; then the rest from the boundary inwards.
     """
     known = list(dict.fromkeys(index for index in softest_first if 0 <= index < len(qpoints)))
+    sizes = [1] * len(qpoints) if stars is None else list(stars)
     distance = np.abs(qpoints).sum(axis=1)
-    rest = [index for index in np.argsort(-distance, kind="stable").tolist() if index not in known]
-    return known + rest
+    outermost = np.abs(qpoints).max(axis=0)
+    boundary = np.minimum(np.abs(qpoints), np.abs(np.abs(qpoints) - outermost)).max(axis=1) < _SAME_POINT
+
+    def place(index: int) -> tuple[int, float, float]:
+        if distance[index] <= _SAME_POINT:
+            return 1, 0.0, 0.0
+        return (0, sizes[index], -distance[index]) if boundary[index] else (2, -distance[index], sizes[index])
+
+    return known + sorted((index for index in range(len(qpoints)) if index not in known), key=place)
 
 
 @dataclass(frozen=True)
@@ -169,50 +183,48 @@ class QPointVerdict:
     Attributes
     ----------
     verdict : str
-        ``stable``, ``unstable`` (imaginary beyond tolerance) or ``undecided`` (numerically not good enough to say).
+        ``stable``, ``borderline`` (too close to zero to tell at these settings), ``unstable`` (imaginary beyond
+        tolerance) or ``undecided`` (numerically not good enough to say).
     lowest_cm1 : float
-        The lowest frequency that is not a translation.
+        The lowest frequency that is not a translation; infinite where there is none (Gamma, one atom).
     reason : str
-    species_weight : dict of str to float
-        Which elements move in the lowest mode: squared amplitudes, adding up to 1.
     """
 
     verdict: str
     lowest_cm1: float
     reason: str
-    species_weight: dict[str, float]
 
 
-def judge_qpoint(matrix: DynamicalMatrix, min_frequency_cm1: float, acoustic_tolerance_cm1: float) -> QPointVerdict:
+def judge_qpoint(
+    modes: QPointModes, min_frequency_cm1: float, acoustic_tolerance_cm1: float, borderline_cm1: float = 0.0
+) -> QPointVerdict:
     """Decide one q-point.
 
     Parameters
     ----------
-    matrix : DynamicalMatrix
+    modes : QPointModes
     min_frequency_cm1 : float
         A frequency below this (negative = imaginary) is an instability.
     acoustic_tolerance_cm1 : float
         How far from zero the translations at Gamma may come out before the sum rule; beyond it the calculation is too
         inaccurate and the point is undecided, whatever its optical modes say.
+    borderline_cm1 : float
+        A real frequency below this is too close to zero to be believed at once.
 
     Returns
     -------
     QPointVerdict
     """
-    modes = qpoint_modes(matrix)
-    lowest = float(modes.frequencies_cm1[0]) if len(modes.frequencies_cm1) else 0.0
-    weights: dict[str, float] = {}
-    if len(modes.frequencies_cm1):
-        amplitude = (np.abs(modes.eigenvectors[:, 0]) ** 2).reshape(-1, 3).sum(axis=1)
-        for symbol, weight in zip(matrix.symbols, amplitude, strict=True):
-            weights[symbol] = round(weights.get(symbol, 0.0) + float(weight), 4)
+    lowest = float(modes.frequencies_cm1[0]) if len(modes.frequencies_cm1) else math.inf
     if len(modes.translations_cm1) and np.abs(modes.translations_cm1).max() > acoustic_tolerance_cm1:
         worst = float(modes.translations_cm1[np.abs(modes.translations_cm1).argmax()])
         reason = (
             f"translations at Gamma at {worst:.0f} cm-1, tolerance {acoustic_tolerance_cm1:g}; "
             "tighten tr2_ph or the cutoff"
         )
-        return QPointVerdict("undecided", lowest, reason, weights)
+        return QPointVerdict("undecided", lowest, reason)
     if lowest < min_frequency_cm1:
-        return QPointVerdict("unstable", lowest, f"{lowest:.0f} cm-1 is below {min_frequency_cm1:g} cm-1", weights)
-    return QPointVerdict("stable", lowest, f"lowest {lowest:.0f} cm-1", weights)
+        return QPointVerdict("unstable", lowest, f"{lowest:.0f} cm-1 is below {min_frequency_cm1:g} cm-1")
+    if lowest < borderline_cm1:
+        return QPointVerdict("borderline", lowest, f"lowest {lowest:.0f} cm-1, within {borderline_cm1:g} of zero")
+    return QPointVerdict("stable", lowest, f"lowest {lowest:.0f} cm-1" if lowest < math.inf else "translations only")

@@ -58,6 +58,10 @@ class CandidateRecord(BaseModel):
         default=None, description="K, lowest and highest Allen-Dynes Tc at the first mu* over fine meshes and smearings"
     )
     figure_of_merit: float | None = Field(default=None, description="Tc / sqrt(P^2 + 39^2), K and GPa")
+    distortion: dict[str, Any] | None = Field(
+        default=None, description="where the softest mode of an unstable crystal led to, see workflows.distortion"
+    )
+    parent: str | None = Field(default=None, description="uuid of the screening whose soft mode led to this crystal")
     flags: list[str] = Field(default_factory=list)
     cost_core_hours: float | None = None
     uuid: str | None = None

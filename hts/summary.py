@@ -24,9 +24,11 @@ def candidate_record(
     Parameters
     ----------
     identity : mapping
-        ``key``, ``prototype``, ``formula``, and ``insulator_gap_ev`` of the relaxation's settings.
+        ``key``, ``prototype``, ``formula``, ``insulator_gap_ev`` of the relaxation's settings, and ``parent`` where a
+        soft mode led to it.
     results : mapping
-        Of the stages that ended: ``relaxation``, ``placement``, ``ladder``, ``zero_point``, ``coupling``, ``tc``.
+        Of the stages that ended: ``relaxation``, ``placement``, ``ladder``, ``zero_point``, ``distortion``,
+        ``coupling``, ``tc``.
     gates : mapping
         ``max_hull_ev_per_atom``, ``min_frequency_cm1``, ``min_tc_k``.
     failure : str or None
@@ -65,6 +67,8 @@ def candidate_record(
         tc_k=_tc_table(tc),
         tc_spread_k=list(tc["allen_dynes_spread_k"]) if tc else None,
         figure_of_merit=_figure_of_merit(tc, lowest),
+        distortion=dict(results["distortion"]) if "distortion" in results else None,
+        parent=identity.get("parent"),
         flags=flags,
     )
 

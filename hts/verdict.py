@@ -142,39 +142,59 @@ def judge_hull(placement: Mapping[str, Any], max_hull_ev_per_atom: float) -> Jud
 
 
 def judge_dynamics(
-    points: Mapping[int, QPointVerdict], number_of_qpoints: int, confirmed: int | None, failure: str | None
+    points: Mapping[str, QPointVerdict],
+    second: Mapping[str, QPointVerdict],
+    names: Mapping[str, str],
+    number_of_qpoints: int,
+    failure: str | None,
 ) -> tuple[str, str]:
     """Decide the dynamic stability of one crystal from its q-points.
 
     Parameters
     ----------
-    points : mapping of int to QPointVerdict
-        q index -> verdict, all on one k-mesh.
+    points : mapping of str to QPointVerdict
+        By point, all with one k-mesh and smearing: ``q_N`` on the q-mesh, others between.
+    second : mapping of str to QPointVerdict
+        The same points computed again on stricter settings.
+    names : mapping of str to str
+        What a person calls each point.
     number_of_qpoints : int
-        How many irreducible ones there are.
-    confirmed : int or None
-        The q-point whose imaginary mode was seen again on a denser k-mesh.
+        How many irreducible ones the q-mesh has.
     failure : str or None
-        Why the q-points could not all be computed.
+        Why the q-points could not all be computed, or don't suffice.
 
     Returns
     -------
     verdict, reason : str
         ``stable`` only if every q-point is there and stable; ``unstable`` only with a confirmed mode.
     """
-    if confirmed is not None and confirmed in points and points[confirmed].verdict == "unstable":
-        return "unstable", f"imaginary mode at q {confirmed}: {points[confirmed].reason}, confirmed on a denser k-mesh"
+    for point, found in points.items():
+        again = second.get(point)
+        if found.verdict == "unstable" and again is not None and again.verdict == "unstable":
+            return (
+                "unstable",
+                f"imaginary mode at {names[point]}: {again.lowest_cm1:.0f} cm-1, confirmed on a denser k-mesh "
+                f"(before: {found.lowest_cm1:.0f})",
+            )
     if failure is not None:
         return UNDECIDED, failure
-    absent = number_of_qpoints - len(points)
+    absent = number_of_qpoints - sum(1 for point in points if point.startswith("q_"))
     if absent or not points:
         return UNDECIDED, f"{absent} of {number_of_qpoints} irreducible q-points were not computed"
-    doubtful = [index for index, point in points.items() if point.verdict != "stable"]
+    doubtful = [point for point, found in points.items() if found.verdict in {"unstable", UNDECIDED}]
     if doubtful:
-        return UNDECIDED, f"q-point {doubtful[0]}: {points[doubtful[0]].reason}, not confirmed on a denser k-mesh"
-    softest = min(points, key=lambda index: points[index].lowest_cm1)
-    lowest = f"softest {points[softest].lowest_cm1:.0f} cm-1 at q {softest}"
-    return "stable", f"no imaginary mode at {number_of_qpoints} irreducible q-points; {lowest}"
+        return UNDECIDED, f"{names[doubtful[0]]}: {points[doubtful[0]].reason}, not confirmed on a denser k-mesh"
+    softest = min(points, key=lambda point: points[point].lowest_cm1)
+    reason = f"no imaginary mode at {number_of_qpoints} irreducible q-points"
+    if math.isfinite(points[softest].lowest_cm1):
+        reason += f"; softest {points[softest].lowest_cm1:.0f} cm-1 at {names[softest]}"
+    if second:
+        looked = ", ".join(f"{names[point]} {second[point].lowest_cm1:.0f} cm-1" for point in second)
+        reason += f"; looked at again on a denser k-mesh: {looked}"
+    between = [point for point in points if not point.startswith("q_")]
+    if between:
+        reason += f"; imaginary in the interpolation only, exact: {', '.join(names[point] for point in between)}"
+    return "stable", reason
 
 
 def judge_ladder(ladder: Mapping[str, Any]) -> Judgement:

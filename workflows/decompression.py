@@ -1,5 +1,6 @@
-"""The descent in pressure: relax, place on the hull, decide dynamic stability, go on while stable, then bisect."""
+"""The descent in pressure: relax, place on the hull, decide dynamic stability, go on while stable, then narrow down."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiida import orm
@@ -7,12 +8,14 @@ from aiida.engine import ExitCode, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from hts.ladder import Ladder, Rung
-from hts.rungs import excerpt
+from hts.rungs import excerpt, softening_of
 from hts.verdict import judge_hull, judge_relaxation
 from workflows import functions
+from workflows.distortion import DistortionWorkChain
 from workflows.hull import HullWorkChain
-from workflows.phonons import PhononsWorkChain
+from workflows.phonon_methods import PHONON_METHODS
 from workflows.relax import RelaxWorkChain
+from workflows.scratch import clean, clean_folder
 from workflows.stage import StageWorkChain
 from workflows.zero_point import ZeroPointWorkChain
 
@@ -20,8 +23,9 @@ from workflows.zero_point import ZeroPointWorkChain
 class DecompressionWorkChain(StageWorkChain):
     """Follow the dynamic stability of one crystal down in pressure.
 
-    Each rung starts from the structure of the rung above and tries first the q-point that was softest there. The first
-    rung takes over a relaxation (and hull) that already exists, if it is given.
+    Each rung starts from the structure of the rung above and tries first the q-point that was softest there. Which
+    pressure comes next is chosen where the softening predicts the end of stability. The first rung takes over a
+    relaxation (and hull) that already exists, if it is given.
     """
 
     _codes = ("pw", "ph", "q2r")
@@ -48,8 +52,13 @@ class DecompressionWorkChain(StageWorkChain):
                 cls.finish_rung,
             ),
             if_(cls.should_add_zero_point)(cls.run_zero_point, cls.inspect_zero_point),
+            if_(cls.should_follow_mode)(cls.run_distortion, cls.inspect_distortion),
             cls.results,
         )
+        cls._define_outputs(spec)
+
+    @classmethod
+    def _define_outputs(cls, spec: WorkChainSpec) -> None:
         spec.output("ladder", valid_type=orm.Dict, help="Every rung's verdict, the bracket in GPa, the softest modes.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="At the lowest stable pressure.")
         spec.output("relaxation", valid_type=orm.Dict, required=False, help="At the lowest stable pressure.")
@@ -64,22 +73,40 @@ class DecompressionWorkChain(StageWorkChain):
             required=False,
             help="Distance from the hull with zero-point energy, at the lowest stable pressure.",
         )
+        spec.output(
+            "distortion",
+            valid_type=orm.Dict,
+            required=False,
+            help="Where the softest mode led to, unstable at the stop.",
+        )
+        spec.output(
+            "distorted_structure",
+            valid_type=orm.StructureData,
+            required=False,
+            help="Of lower enthalpy, if it led to one.",
+        )
         spec.exit_code(401, "ERROR_RUNG_UNDECIDED", message="undecided at {pressure:g} GPa: {reason}")
 
     def setup(self) -> None:
         """Read the ladder."""
         values = self.inputs.ladder.get_dict()
-        self.ctx.ladder = Ladder(values["start"], values["stop"], values["step"], values["resolution"])
+        reentrant = self.inputs.settings["decompression"]["reentrant"]
+        self.ctx.ladder = Ladder(values["start"], values["stop"], values["step"], values["resolution"], reentrant)
         self.ctx.rungs = []
         self.ctx.structure = self.inputs.structure
         self.ctx.best = None
         self.ctx.zero_point = None
+        self.ctx.unstable_at_stop = None
+        self.ctx.distortion = None
         self.ctx.softest_first = []
 
     def should_descend(self) -> bool:
         """Ask the ladder for the next pressure."""
         decided = [Rung(rung["pressure_gpa"], rung["verdict"]) for rung in self.ctx.rungs]
-        self.ctx.pressure_gpa = self.ctx.ladder.next_pressure_gpa(decided)
+        predicted_gpa = None
+        if self.inputs.settings["decompression"]["predict"]:
+            predicted_gpa = softening_of(self.ctx.rungs).pressure_gpa
+        self.ctx.pressure_gpa = self.ctx.ladder.next_pressure_gpa(decided, predicted_gpa)
         return self.ctx.pressure_gpa is not None
 
     def start_rung(self) -> None:
@@ -87,6 +114,7 @@ class DecompressionWorkChain(StageWorkChain):
         self.ctx.rung = {"pressure_gpa": self.ctx.pressure_gpa, "verdict": None, "reason": None}
         self.ctx.nodes = {}
         self.ctx.relaxed = None
+        self.ctx.phonons = None
         if not self.ctx.rungs and "start_relaxation" in self.inputs and "start_scf_folder" in self.inputs:
             self.ctx.relaxed = {
                 "structure": self.inputs.structure,
@@ -157,8 +185,9 @@ class DecompressionWorkChain(StageWorkChain):
 
     def run_phonons(self) -> Any:
         """Decide the dynamic stability at this rung."""
+        method = PHONON_METHODS[self.inputs.settings["phonons"]["method"]]
         inputs = {
-            **self.shared_inputs("pw", "ph", "q2r"),
+            **self.shared_inputs(*method._codes),
             "structure": self.ctx.relaxed["structure"],
             "scf_folder": self.ctx.relaxed["scf_folder"],
             "kpoints_mesh": self.inputs.kpoints_mesh,
@@ -166,11 +195,11 @@ class DecompressionWorkChain(StageWorkChain):
             "softest_first": orm.List(self.ctx.softest_first),
             "metadata": {"call_link_label": f"phonons_{self._label()}"},
         }
-        return ToContext(child=self.submit(PhononsWorkChain, **inputs))
+        return ToContext(phonons=self.submit(method, **inputs))
 
     def inspect_phonons(self) -> None:
         """Keep the scratch of the lowest stable rung only."""
-        child = self.ctx.child
+        child = self.ctx.phonons
         if "phonons" not in child.outputs:
             self._decide("undecided", self.reason_of(child))
             return
@@ -178,14 +207,20 @@ class DecompressionWorkChain(StageWorkChain):
         self.ctx.nodes["phonons"] = phonons
         self._decide(phonons["verdict"], phonons["reason"])
         self.ctx.softest_first = phonons["softest_first"]
-        if phonons["verdict"] == "unstable":
-            self._clean(child)
-        if phonons["verdict"] != "stable":
+        if phonons["verdict"] == "unstable" and self.ctx.pressure_gpa == self.ctx.ladder.stop_gpa:
+            self.ctx.unstable_at_stop = {**self.ctx.relaxed, "phonons": phonons}
+        if phonons["verdict"] != "stable" or self._is_below_unstable():
             return
         if self.ctx.best is not None:
-            self._clean(self.ctx.best["child"])
+            self._clean(self.ctx.best)
         self.ctx.best = {**self.ctx.relaxed, "child": child, "placement": self.ctx.nodes["placement"]}
         self.ctx.structure = self.ctx.relaxed["structure"]
+
+    def _is_below_unstable(self) -> bool:
+        """Tell a re-entrant rung: it is reported, but the descent's answer lies above."""
+        return any(
+            rung["verdict"] == "unstable" and rung["pressure_gpa"] > self.ctx.pressure_gpa for rung in self.ctx.rungs
+        )
 
     def finish_rung(self) -> None:
         """Record the rung."""
@@ -193,6 +228,8 @@ class DecompressionWorkChain(StageWorkChain):
         for key in ("relaxation", "placement", "phonons"):
             if key in self.ctx.nodes:
                 self.ctx.rung[key] = excerpt(key, self.ctx.nodes[key].get_dict())
+        if self.ctx.rung["verdict"] not in {"stable", "undecided"} or self._is_below_unstable():
+            self._clean({**(self.ctx.relaxed or {}), "child": self.ctx.phonons})
         self.ctx.rungs = [*self.ctx.rungs, self.ctx.rung]
         self.report(f"{self.ctx.pressure_gpa:g} GPa: {self.ctx.rung['verdict']}, {self.ctx.rung['reason']}")
 
@@ -221,6 +258,30 @@ class DecompressionWorkChain(StageWorkChain):
         if not child.is_finished_ok:
             self.report(self.reason_of(child))
 
+    def should_follow_mode(self) -> bool:
+        """Only where it is asked for, and only of what is unstable at the very end of the ladder."""
+        return self.inputs.settings["decompression"]["follow_soft_mode"] and self.ctx.unstable_at_stop is not None
+
+    def run_distortion(self) -> Any:
+        """Follow the softest mode at the stop."""
+        inputs = {
+            **self.shared_inputs("pw"),
+            "pressure_gpa": orm.Float(self.ctx.ladder.stop_gpa),
+            "amplitude_ang": orm.Float(self.inputs.settings["decompression"]["distortion_amplitude_ang"]),
+            "max_atoms": orm.Int(self.inputs.settings["decompression"]["distortion_max_atoms"]),
+            **{key: self.ctx.unstable_at_stop[key] for key in ("structure", "relaxation", "phonons")},
+            "metadata": {"call_link_label": "distortion"},
+        }
+        return ToContext(child=self.submit(DistortionWorkChain, **inputs))
+
+    def inspect_distortion(self) -> None:
+        """Keep what it led to; without that the descent stands as it is."""
+        child = self.ctx.child
+        if "distortion" in child.outputs:
+            self.ctx.distortion = child
+        if not child.is_finished_ok:
+            self.report(self.reason_of(child))
+
     def results(self) -> ExitCode | None:
         """Attach the ladder, and what belongs to the lowest stable pressure."""
         self.out("ladder", functions.collect_rungs(orm.List(self.ctx.rungs), **self._rung_nodes()))
@@ -229,10 +290,15 @@ class DecompressionWorkChain(StageWorkChain):
             self.out("structure", self.ctx.best["structure"])
             self.out("relaxation", self.ctx.best["relaxation"])
             self.out("phonons", child.outputs.phonons)
-            self.out("scf_folder", child.outputs.scf_folder)
-            self.out("ph_folders", dict(child.outputs.ph_folders))
+            if "ph_folders" in child.outputs:
+                self.out("scf_folder", child.outputs.scf_folder)
+                self.out("ph_folders", dict(child.outputs.ph_folders))
         if self.ctx.zero_point is not None:
             self.out("zero_point", self.ctx.zero_point)
+        if self.ctx.distortion is not None:
+            self.out("distortion", self.ctx.distortion.outputs.distortion)
+            if "structure" in self.ctx.distortion.outputs:
+                self.out("distorted_structure", self.ctx.distortion.outputs.structure)
         undecided = [rung for rung in self.ctx.rungs if rung["verdict"] == "undecided"]
         if undecided:
             last = undecided[-1]
@@ -254,13 +320,11 @@ class DecompressionWorkChain(StageWorkChain):
     def _label(self) -> str:
         return f"{self.ctx.pressure_gpa:g}GPa".replace(".", "p")
 
-    def _clean(self, phonons: orm.WorkChainNode) -> None:
-        """Remove the scratch of ph.x jobs that no later step reads: it is most of the disk a candidate takes."""
+    def _clean(self, rung: Mapping[str, Any]) -> None:
+        """Remove the scratch of a rung that no later step reads: its ph.x jobs and its scf."""
         if not self.inputs.settings["decompression"]["clean_scratch"]:
             return
-        for job in phonons.called:
-            if isinstance(job, orm.CalcJobNode) and "remote_folder" in job.outputs:
-                try:
-                    job.outputs.remote_folder._clean()
-                except OSError as error:
-                    self.report(f"scratch of {job.pk} could not be removed: {error}")
+        if rung["child"] is not None:
+            clean(self, (), below=rung["child"])
+        if "scf_folder" in rung:
+            clean_folder(self, rung["scf_folder"])

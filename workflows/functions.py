@@ -1,19 +1,16 @@
 """Calcfunctions: each hands stored nodes to a pure function of hts and stores what comes back."""
 
 import io
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from aiida import orm
 from aiida.engine import calcfunction
 from aiida_pseudo.data.pseudo import UpfData
-from aiida_quantumespresso.calculations.ph import PhCalculation
 
 from hts.cell_prediction import volume_ratio_to_target
 from hts.electrons import band_gap_ev, fermi_dos, unfold_eigenvalues
 from hts.hull import PhaseEnthalpy, is_same_phase, place_on_hull
-from hts.interpolation import interpolate
 from hts.magnetism import (
     FERROMAGNETIC,
     compare_magnetic_states,
@@ -23,16 +20,14 @@ from hts.magnetism import (
     spin_polarised_gap_ev,
     unknown_state,
 )
-from hts.phonons import fractional_qpoint, judge_qpoint, qpoint_modes, star_sizes
 from hts.pseudopotentials import with_null_projector
 from hts.rungs import collect_ladder
 from hts.summary import candidate_record
 from hts.superconductivity import tc_table
 from hts.symmetry import rotations, space_group_number, with_symmetry_of
 from hts.units import GPA_PER_EV_ANG3
-from hts.verdict import judge_coupling, judge_dynamics, judge_hull, judge_ladder, judge_relaxation, judge_tc
-from hts.zero_point import UnstableCrystalError, crystal_zero_point, with_zero_point
-from workflows.parsers.ph import dynamical_matrix_of, read_matrix_file
+from hts.verdict import judge_coupling, judge_hull, judge_ladder, judge_relaxation, judge_tc
+from hts.zero_point import with_zero_point
 
 
 @calcfunction
@@ -198,79 +193,6 @@ def _doubtful(competitors: dict[str, dict[str, Any]]) -> list[str]:
     """Return a line for every competitor that may have a lower magnetic state; for a candidate that is no risk."""
     doubts = {label: magnetic_doubt(content) for label, content in sorted(competitors.items())}
     return [magnetic_doubt_line(label, reason) for label, reason in doubts.items() if reason is not None]
-
-
-@calcfunction
-def judge_phonons(structure: orm.StructureData, context: orm.Dict, **retrieved: orm.FolderData) -> orm.Dict:
-    """Decide dynamic stability from the dynamical matrices of one k-mesh; lists every q-point's modes in cm^-1."""
-    given = context.get_dict()
-    matrices = {int(key[2:]): dynamical_matrix_of(folder, int(key[2:])) for key, folder in retrieved.items()}
-    tolerances = (given["min_frequency_cm1"], given["acoustic_tolerance_cm1"])
-    points = {index: judge_qpoint(matrix, *tolerances) for index, matrix in matrices.items()}
-    verdict, reason = judge_dynamics(points, given["number_of_qpoints"], given["confirmed"], given["failure"])
-    qpoints = []
-    for index in sorted(points):
-        fraction = fractional_qpoint(matrices[index].qpoint_2pi_over_a, np.array(structure.cell))
-        modes = qpoint_modes(matrices[index])
-        qpoints.append(
-            {
-                "index": index,
-                "qpoint": np.round(fraction, 8).tolist(),
-                "lowest_cm1": points[index].lowest_cm1,
-                "species_weight": points[index].species_weight,
-                "frequencies_cm1": np.round(modes.frequencies_cm1, 4).tolist(),
-                "translations_cm1": np.round(modes.translations_cm1, 4).tolist(),
-            }
-        )
-    softest_first = sorted(points, key=lambda index: points[index].lowest_cm1)
-    return orm.Dict({**given, "verdict": verdict, "reason": reason, "qpoints": qpoints, "softest_first": softest_first})
-
-
-@calcfunction
-def merge_dynamical_matrices(**retrieved: orm.FolderData) -> orm.FolderData:
-    """Gather the dynamical matrices of all q-points in one folder, as q2r.x wants them."""
-    merged = orm.FolderData()
-    names = {int(key[2:]): folder for key, folder in retrieved.items()}
-    texts = {0: read_matrix_file(next(iter(names.values())), 0)}
-    texts |= {index: read_matrix_file(folder, index) for index, folder in names.items()}
-    for index, text in texts.items():
-        merged.base.repository.put_object_from_bytes(
-            text.encode(), f"{PhCalculation._OUTPUT_DYNAMICAL_MATRIX_PREFIX}{index}"
-        )
-    return merged
-
-
-@calcfunction
-def interpolate_phonons(
-    force_constants: orm.SinglefileData, structure: orm.StructureData, mesh: orm.Int
-) -> dict[str, orm.Data]:
-    """Interpolate with phonopy: bands in THz along the high-symmetry path, zero-point energy, density of states."""
-    result = interpolate(force_constants.get_content("r"), structure.get_pymatgen(), mesh.value)
-    bands = orm.BandsData()
-    bands.set_cell_from_structure(structure)
-    bands.set_kpoints(result.qpoints, labels=result.labels)
-    bands.set_bands(result.frequencies_thz, units="THz")
-    summary = orm.Dict({"zero_point_ev_per_atom": result.zero_point_ev_per_atom, "lowest_cm1": result.lowest_cm1})
-    dos = orm.XyData()
-    dos.set_x(result.dos_thz, "frequency", "THz")
-    dos.set_y(result.dos, "density of states", "1/THz")
-    return {"bands": bands, "interpolation": summary, "dos": dos}
-
-
-@calcfunction
-def crystal_zero_point_energy(phonons: orm.Dict, structure: orm.StructureData, **interpolation: orm.Dict) -> orm.Dict:
-    """Return the zero-point energy (eV/atom) of a crystal and its kind, or why it has none."""
-    points = phonons["qpoints"]
-    interpolated = interpolation["interpolation"]["zero_point_ev_per_atom"] if interpolation else None
-    crystal = structure.get_pymatgen()
-    sizes = star_sizes(rotations(crystal), [point["qpoint"] for point in points], phonons["qpoints_mesh"])
-    try:
-        if phonons["verdict"] != "stable":
-            raise UnstableCrystalError(phonons["reason"])
-        found = crystal_zero_point([point["frequencies_cm1"] for point in points], sizes, len(crystal), interpolated)
-    except UnstableCrystalError as error:
-        return orm.Dict({"ev_per_atom": None, "kind": None, "reason": str(error)})
-    return orm.Dict({**asdict(found), "reason": None})
 
 
 @calcfunction

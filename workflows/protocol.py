@@ -14,6 +14,7 @@ STAGES = ("dft", "relax", "hull", "phonons", "decompression", "coupling", "tc")
 _CHOICES = {
     ("hull", "competitors"): ("elements", "known", "library"),
     ("hull", "zero_point"): ("none", "gamma", "mesh"),
+    ("phonons", "method"): ("dfpt", "finite_displacement"),
 }
 
 

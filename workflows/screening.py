@@ -29,7 +29,7 @@ class ScreeningWorkChain(StageWorkChain):
     def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
-        spec.input("identity", valid_type=orm.Dict, help="key, prototype, formula of the candidate.")
+        spec.input("identity", valid_type=orm.Dict, help="key, prototype, formula; parent (uuid) of a distorted one.")
         spec.input("ladder", valid_type=orm.Dict, help="start, stop, step, resolution in GPa.")
         spec.input("gates", valid_type=orm.Dict, help="max_hull_ev_per_atom, min_frequency_cm1, min_tc_k.")
         spec.outline(
@@ -44,7 +44,7 @@ class ScreeningWorkChain(StageWorkChain):
                 cls.run_decompression,
                 cls.inspect_decompression,
             ),
-            if_(cls.is_in_the_funnel)(
+            if_(cls.has_dvscf)(
                 cls.run_coupling,
                 cls.inspect_coupling,
             ),
@@ -57,6 +57,12 @@ class ScreeningWorkChain(StageWorkChain):
         spec.output("candidate", valid_type=orm.Dict, help="The record that `hts candidates` reads.")
         spec.output_namespace("verdicts", valid_type=orm.Dict, dynamic=True, help="Stage -> its judgement.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="At the lowest stable pressure.")
+        spec.output(
+            "distorted_structure",
+            valid_type=orm.StructureData,
+            required=False,
+            help="What the softest mode leads to, if that is lower in enthalpy: a further candidate.",
+        )
         spec.exit_code(401, "ERROR_RELAX_UNDECIDED", message="relax is undecided: {reason}")
         spec.exit_code(402, "ERROR_HULL_UNDECIDED", message="hull is undecided: {reason}")
         spec.exit_code(403, "ERROR_DECOMPRESS_UNDECIDED", message="decompress is undecided: {reason}")
@@ -144,8 +150,16 @@ class ScreeningWorkChain(StageWorkChain):
             self._judge("decompress", child.outputs.ladder, {})
         if "zero_point" in child.outputs:
             self.ctx.results["zero_point"] = child.outputs.zero_point
+        if "distortion" in child.outputs:
+            self.ctx.results["distortion"] = child.outputs.distortion
         if not child.is_finished_ok:
             self._give_up("decompress", child.exit_message or self.reason_of(child))
+
+    def has_dvscf(self) -> bool:
+        """Go on to EPW only with what ph.x leaves for it; finite displacements decide stability and no more."""
+        if self.ctx.passed and "ph_folders" not in self.ctx.decompress.outputs:
+            self._give_up("coupling", "finite displacements leave no dvscf for epw.x; use phonons.method: dfpt")
+        return bool(self.ctx.passed)
 
     def run_coupling(self) -> Any:
         """Compute alpha2F at the lowest stable pressure from the ph.x runs that decided it."""
@@ -202,6 +216,8 @@ class ScreeningWorkChain(StageWorkChain):
         self.out("verdicts", self.ctx.verdicts)
         if "decompress" in self.ctx and "structure" in self.ctx.decompress.outputs:
             self.out("structure", self.ctx.decompress.outputs.structure)
+        if "decompress" in self.ctx and "distorted_structure" in self.ctx.decompress.outputs:
+            self.out("distorted_structure", self.ctx.decompress.outputs.distorted_structure)
         self.report(f"{record['key']}: {record['verdict']}, {record['reason']}")
         if self.ctx.exit_code is not None:
             return self.exit_codes[self.ctx.exit_code].format(reason=self.ctx.failure)

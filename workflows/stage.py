@@ -10,6 +10,9 @@ from aiida_pseudo.data.pseudo import UpfData
 
 from workflows.protocol import resolve_settings
 
+# Of a job that a monitor ended: no failure here, see `workflows.monitors`.
+STOPPED_BY_MONITOR = 150
+
 
 class StageWorkChain(WorkChain):
     """Base of every stage: a crystal, codes, pseudopotentials, one node of settings, and job options."""
@@ -105,7 +108,9 @@ class StageWorkChain(WorkChain):
             return f"{child.process_label}<{child.pk}> {state}"
         reason = f"{child.process_label}<{child.pk}> exit {child.exit_status}: {child.exit_message}"
         jobs = [
-            node for node in child.called_descendants if isinstance(node, orm.CalcJobNode) and not node.is_finished_ok
+            node
+            for node in child.called_descendants
+            if isinstance(node, orm.CalcJobNode) and not node.is_finished_ok and node.exit_status != STOPPED_BY_MONITOR
         ]
         if jobs:
             last = max(jobs, key=lambda node: node.pk or 0)

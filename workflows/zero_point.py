@@ -9,9 +9,9 @@ from aiida.engine import ExitCode, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from hts.fingerprint import fingerprint
-from workflows import functions
+from workflows import functions, phonon_functions
 from workflows.once import find_process, profile_lock
-from workflows.phonons import PhononsWorkChain
+from workflows.phonon_methods import PHONON_METHODS
 from workflows.stage import StageWorkChain
 
 _GAMMA = [1, 1, 1]
@@ -80,15 +80,16 @@ class ZeroPointWorkChain(StageWorkChain):
         with profile_lock():
             node: orm.ProcessNode | None = find_process(label)
             if node is None:
+                method = PHONON_METHODS[settings["phonons"]["method"]]
                 inputs = {
-                    **self.shared_inputs("pw", "ph", "q2r"),
+                    **self.shared_inputs(*method._codes),
                     "settings": orm.Dict(settings),
                     "structure": relaxed.outputs.structure,
                     "scf_folder": relaxed.outputs.scf_folder,
                     "kpoints_mesh": orm.List(relaxed.outputs.relaxation["kpoints_mesh"]),
                     "metadata": {"label": label, "call_link_label": f"phonons_{key}"},
                 }
-                node = self.submit(PhononsWorkChain, **inputs)
+                node = self.submit(method, **inputs)
                 self.report(f"{label}: submitted as {node.pk} for {self.ctx.wanted[key]}")
         return node
 
@@ -106,11 +107,11 @@ class ZeroPointWorkChain(StageWorkChain):
 
     def results(self) -> ExitCode | None:
         """Correct the placement; without every zero-point energy it stays open, with the reason."""
-        own = functions.crystal_zero_point_energy(
+        own = phonon_functions.crystal_zero_point_energy(
             self.inputs.phonons, self.inputs.structure, **_given(self.inputs, "interpolation")
         )
         zero_points = {
-            key: functions.crystal_zero_point_energy(
+            key: phonon_functions.crystal_zero_point_energy(
                 node.outputs.phonons, node.inputs.structure, **_given(node.outputs, "interpolation")
             )
             for key, node in self.ctx.found.items()
@@ -156,7 +157,7 @@ def stable_phonons_of(structure: orm.StructureData) -> orm.WorkChainNode | None:
     """Return the newest finished phonons of this very crystal that found it stable on a mesh, whoever computed them."""
     query = orm.QueryBuilder().append(orm.StructureData, filters={"id": structure.pk}, tag="structure")
     query.append(
-        PhononsWorkChain,
+        list(PHONON_METHODS.values()),
         with_incoming="structure",
         edge_filters={"label": "structure"},
         filters={"attributes.exit_status": 0},

@@ -42,7 +42,7 @@ def run(campaign: Path, retry: bool, workers: int, profile: str | None) -> int:
         return 0
     if launch.has_work(prepared, retry=retry):
         started_daemon = daemon.ensure_running(workers)
-        _drive(prepared, retry, workers)
+        prepared = _drive(prepared, retry, workers)
         if started_daemon and all(screening.ended for screening in query.screenings()):
             # Only on a normal end: after Ctrl-C the daemon goes on with what was submitted, and so it does for others.
             daemon.stop()
@@ -60,19 +60,19 @@ def run(campaign: Path, retry: bool, workers: int, profile: str | None) -> int:
     return 1 if undecided else 0
 
 
-def _drive(prepared: Any, retry: bool, workers: int) -> None:
-    """Submit and watch until nothing is missing and nothing runs."""
+def _drive(prepared: Any, retry: bool, workers: int) -> Any:
+    """Submit and watch until nothing is missing and nothing runs; returns the campaign with what was proposed."""
     from hts.store import daemon, funnel, launch
 
     name = prepared.campaign.name
-    identities = set(prepared.labels.values())
     ended_up_to_pk = launch.newest_pk()
-    watcher = _Watcher(len(prepared.candidates))
+    watcher = _Watcher()
     try:
         while True:
             found = launch.submit_missing(prepared, retry=retry, ended_up_to_pk=ended_up_to_pk)
-            seen = funnel.snapshot(name, identities)
-            watcher.show(seen, found.waiting)
+            prepared = launch.with_proposals(prepared)
+            seen = funnel.snapshot(name, set(prepared.labels.values()))
+            watcher.show(seen, found.waiting, len(prepared.candidates))
             if not found.active and not found.waiting:
                 break
             time.sleep(_POLL_SECONDS)
@@ -80,12 +80,13 @@ def _drive(prepared: Any, retry: bool, workers: int) -> None:
                 click.echo("the daemon had died: repaired and started again", err=True)
     finally:
         watcher.close()
+    return prepared
 
 
 class _Watcher:
     """Prints decisions as they are made; on a terminal, with a live line for each candidate below."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -93,12 +94,11 @@ class _Watcher:
         self._live = Live(console=self._console, refresh_per_second=2, transient=True) if sys.stderr.isatty() else None
         if self._live is not None:
             self._live.start()
-        self._total = total
         self._start = time.time()
         self._last_log = 0
         self._first = True
 
-    def show(self, seen: Any, waiting: int) -> None:
+    def show(self, seen: Any, waiting: int, total: int) -> None:
         """Print what has been decided since the last look."""
         from hts.store.events import events_since
 
@@ -113,14 +113,14 @@ class _Watcher:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
         self._first = False
         if self._live is not None:
-            self._live.update(self._table(seen, waiting))
+            self._live.update(self._table(seen, waiting, total))
 
-    def _table(self, seen: Any, waiting: int) -> Any:
+    def _table(self, seen: Any, waiting: int, total: int) -> Any:
         from rich.table import Table
 
         ended = sum(one.ended for one in seen.progress)
         elapsed = time.time() - self._start
-        table = Table(title=f"{ended} of {self._total} decided, {waiting} waiting, {elapsed:.0f} s", expand=False)
+        table = Table(title=f"{ended} of {total} decided, {waiting} waiting, {elapsed:.0f} s", expand=False)
         for column in ("candidate", "stage", "running"):
             table.add_column(column)
         for one in seen.progress:

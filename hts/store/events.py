@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from aiida import orm
 
 # Reports of these are decisions; those of the engine's own work chains are launches and restarts.
-_SPEAKERS = ("ScreeningWorkChain", "DecompressionWorkChain", "PhononsWorkChain", "CouplingWorkChain", "HullWorkChain")
+_SPEAKERS = (
+    "ScreeningWorkChain",
+    "DecompressionWorkChain",
+    "PhononsWorkChain",
+    "FiniteDisplacementWorkChain",
+    "DistortionWorkChain",
+    "CouplingWorkChain",
+    "HullWorkChain",
+)
 
 
 @dataclass(frozen=True)

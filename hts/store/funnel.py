@@ -10,8 +10,9 @@ from aiida import orm
 from hts.store.process_tree import STAGES, JobCost, ProcessRow, descend, job_costs, rows_by_screening
 from hts.store.query import Screening, screenings
 
-# ERROR_IONIC_CONVERGENCE_REACHED_EXCEPT_IN_FINAL_SCF of aiida-quantumespresso.
-_ANOTHER_PASS = ("PwCalculation", 501)
+# Exit codes that are no failure: ERROR_IONIC_CONVERGENCE_REACHED_EXCEPT_IN_FINAL_SCF of aiida-quantumespresso asks for
+# another pass; STOPPED_BY_MONITOR is a q-point that was ended because an imaginary mode had been found.
+_NO_FAILURE = {("PwCalculation", 501), ("PhQPointCalculation", 150)}
 _ENDED = ("finished", "excepted", "killed")
 
 
@@ -180,8 +181,7 @@ def _jobs(rows: Sequence[ProcessRow]) -> dict[str, int]:
 
 
 def _is_failed(job: ProcessRow) -> bool:
-    """Return whether a job went wrong; a vc-relax whose final scf, in the new basis, asks for another pass has not."""
-    if (job.process_label, job.exit_status) == _ANOTHER_PASS:
+    if (job.process_label, job.exit_status) in _NO_FAILURE:
         return False
     return job.state in {"excepted", "killed"} or (job.state == "finished" and bool(job.exit_status))
 

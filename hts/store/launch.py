@@ -22,6 +22,7 @@ from hts.job_slots import slot_prepend_text
 from hts.job_times import stamped
 from hts.store.campaign_group import CampaignGroup
 from hts.store.codes import CODES, slots_folder
+from hts.store.proposals import Proposal, proposals_of
 from hts.store.pseudos import cutoffs_for, pseudos_for
 
 _ENDED_WITHOUT_ANSWER = ("killed", "excepted")
@@ -56,8 +57,8 @@ class PreparedCampaign:
     Attributes
     ----------
     campaign : Campaign
-    candidates : tuple of Candidate
-        In the order in which they are submitted.
+    candidates : tuple of Candidate or Proposal
+        In the order in which they are submitted; what screenings have proposed comes last, see `with_proposals`.
     codes : dict of str to Code
     structure_files : tuple of StructureFile
         Further competitors, of the campaign's `competitor_folder`.
@@ -66,12 +67,12 @@ class PreparedCampaign:
     """
 
     campaign: Campaign
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Candidate | Proposal, ...]
     codes: dict[str, orm.AbstractCode]
     structure_files: tuple[StructureFile, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
 
-    def builder(self, candidate: Candidate, *, retry: bool = False) -> Any:
+    def builder(self, candidate: Candidate | Proposal, *, retry: bool = False) -> Any:
         """Return the inputs of one candidate's screening, with its identity as the process's label."""
         campaign = self.campaign
         overrides = {stage: dict(settings) for stage, settings in campaign.overrides.items()}
@@ -84,21 +85,23 @@ class PreparedCampaign:
             screening: Any = WorkflowFactory("hts.screening")
             builder = screening.get_builder_from_protocol(
                 self.codes,
-                orm.StructureData(pymatgen=candidate.structure),
+                _crystal(candidate),
                 campaign.pseudo_family,
                 protocol=campaign.protocol,
                 overrides=overrides,
                 options={**job_options(campaign, self.codes), "retry_failed_references": retry},
-                identity={"key": candidate.key, "prototype": candidate.prototype, "formula": candidate.formula},
+                identity=_identity(candidate),
                 ladder=campaign.pressures_gpa.model_dump(),
                 gates=campaign.gates.model_dump(),
             )
         except ValueError as error:
             raise UserError(f"{campaign.name}: {error}") from error
+        if isinstance(candidate, Proposal):
+            builder.settings = _without_following(builder.settings)
         builder.metadata.label = identity_label(campaign, candidate, builder)
         return builder
 
-    def due(self) -> list[Candidate]:
+    def due(self) -> list[Candidate | Proposal]:
         """Return the candidates whose turn it is: all but the fallbacks of what is not known to be unstable."""
         awaited = [self.labels[key] for key in {candidate.fallback_for for candidate in self.candidates} if key]
         unstable = _with_verdict("dynamically_unstable", awaited)
@@ -136,7 +139,45 @@ def prepare(campaign: Campaign) -> PreparedCampaign:
     structure_files = read_competitors(folder) if folder is not None else ()
     prepared = PreparedCampaign(campaign, candidates, codes, structure_files)
     labels = {candidate.key: str(prepared.builder(candidate).metadata.label) for candidate in candidates}
-    return replace(prepared, labels=labels)
+    return with_proposals(replace(prepared, labels=labels))
+
+
+def with_proposals(prepared: PreparedCampaign) -> PreparedCampaign:
+    """Add what the candidates' screenings have proposed since: the crystals that soft modes led to.
+
+    Parameters
+    ----------
+    prepared : PreparedCampaign
+
+    Returns
+    -------
+    PreparedCampaign
+        The same one if there is nothing new. What a proposal proposes in its turn is not added.
+    """
+    enumerated = {one.key: prepared.labels[one.key] for one in prepared.candidates if isinstance(one, Candidate)}
+    new = [proposal for proposal in proposals_of(enumerated) if proposal.key not in prepared.labels]
+    if not new:
+        return prepared
+    labels = {proposal.key: str(prepared.builder(proposal).metadata.label) for proposal in new}
+    return replace(prepared, candidates=(*prepared.candidates, *new), labels={**prepared.labels, **labels})
+
+
+def _crystal(candidate: Candidate | Proposal) -> orm.StructureData:
+    if isinstance(candidate, Proposal):
+        return candidate.node
+    return orm.StructureData(pymatgen=candidate.structure)
+
+
+def _identity(candidate: Candidate | Proposal) -> dict[str, str]:
+    identity = {"key": candidate.key, "prototype": candidate.prototype, "formula": candidate.formula}
+    return identity | {"parent": candidate.parent_uuid} if isinstance(candidate, Proposal) else identity
+
+
+def _without_following(settings: orm.Dict) -> orm.Dict:
+    """Return the settings of a proposal: a child's own soft modes would be computed for nobody."""
+    content = settings.get_dict()
+    content["decompression"]["follow_soft_mode"] = False
+    return orm.Dict(content)
 
 
 def _load_code(name: str, label: str) -> orm.AbstractCode:
@@ -161,7 +202,9 @@ def job_options(campaign: Campaign, codes: dict[str, orm.AbstractCode]) -> dict[
     coupling), and its own entry over both. On `core.direct`, which has no queue, a job waits for one of `max_jobs`
     slots.
     """
-    options: dict[str, Any] = {"qpoints_at_once": campaign.max_jobs}
+    # The first q-points are the likeliest unstable ones: as few of them at once as keeps the machine busy.
+    first = -(-campaign.max_jobs // campaign.max_candidates)
+    options: dict[str, Any] = {"qpoints_at_once": campaign.max_jobs, "qpoints_first": first}
     for name, code in codes.items():
         asked = campaign.resources_for(*_STAGES_OF_PROGRAM.get(name, ()), name)
         entry: dict[str, Any] = {
@@ -177,7 +220,7 @@ def job_options(campaign: Campaign, codes: dict[str, orm.AbstractCode]) -> dict[
     return options
 
 
-def identity_label(campaign: Campaign, candidate: Candidate, builder: Any) -> str:
+def identity_label(campaign: Campaign, candidate: Candidate | Proposal, builder: Any) -> str:
     """Return what a candidate is known by: campaign, key, and a fingerprint of everything that decides its numbers."""
     settings = {
         stage: content for stage, content in builder.settings.get_dict().items() if stage not in _JUDGING_STAGES
@@ -192,6 +235,8 @@ def identity_label(campaign: Campaign, candidate: Candidate, builder: Any) -> st
 
 def submit_missing(prepared: PreparedCampaign, *, retry: bool = False, ended_up_to_pk: int | None = None) -> Pass:
     """Submit what is wanted, not present, and allowed; run twice or twice at once it submits nothing twice.
+
+    What screenings have proposed since is wanted, too.
 
     Parameters
     ----------
@@ -212,7 +257,9 @@ def submit_missing(prepared: PreparedCampaign, *, retry: bool = False, ended_up_
         content = campaign.model_dump(mode="json")
         if group.base.extras.get("campaign", None) != content:
             group.base.extras.set("campaign", content)
+        # In this order: a parent that ends in between still counts as active, and its proposal is for the next pass.
         states = _states(campaign.name)
+        prepared = with_proposals(prepared)
         missing = [
             candidate
             for candidate in prepared.due()
@@ -237,6 +284,7 @@ def has_work(prepared: PreparedCampaign, *, retry: bool = False) -> bool:
         As for `submit_missing`.
     """
     states = _states(prepared.campaign.name)
+    prepared = with_proposals(prepared)
     newest = [states.get(prepared.labels[candidate.key]) for candidate in prepared.due()]
     return any(state is None or state[1] != "finished" or _is_missing(state, retry, None) for state in newest)
 

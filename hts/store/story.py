@@ -6,7 +6,9 @@ from typing import Any
 from aiida import orm
 
 from hts.magnetism import NONMAGNETIC, magnetism_text
+from hts.soft_mode import moving_atoms_text
 from hts.store.process_tree import JobCost, ProcessRow, descend, job_costs
+from hts.store.proposals import parent_of
 from hts.store.query import Screening, record_of
 from hts.verdict import deviations_text
 from hts.zero_point import zero_point_lines
@@ -26,13 +28,18 @@ def tell(screening: Screening) -> dict[str, Any]:
     -------
     dict
         ``record``, ``pk``, ``uuid``, ``state``, ``stages`` (verdict, reason, thresholds, details) and ``jobs`` (pk,
-        state, exit status, core-seconds, folder), both in the order of their making. JSON-serialisable.
+        state, exit status, core-seconds, folder), both in the order of their making. JSON-serialisable. The details of
+        the first stage name the screening whose soft mode led to it.
     """
     rows = descend([screening.pk])
     costs = job_costs(row.pk for row in rows if row.is_job)
     hours = sum(cost.core_seconds for cost in costs.values()) / 3600
     verdicts = _verdicts(screening)
     stages = [_stage(row, rows, costs, verdicts) for row in rows if row.parent_pk == screening.pk]
+    parent = parent_of(screening.identity)
+    if parent is not None and stages:
+        origin = f"start: what the softest mode of {parent['key']} ({parent['uuid']}) led to"
+        stages[0]["details"] = [origin, *stages[0]["details"]]
     return {
         "pk": screening.pk,
         "uuid": screening.uuid,
@@ -99,7 +106,9 @@ def _details(row: ProcessRow) -> list[str]:
         return [*reaction, *competitors, *(f"missing: {line}" for line in placement["missing"])]
     if row.stage == "decompress" and "ladder" in outputs:
         lines = [line for rung in outputs.ladder["rungs"] for line in _rung(rung)]
-        return lines + (zero_point_lines(outputs.zero_point.get_dict()) if "zero_point" in outputs else [])
+        lines += _softening(outputs.ladder.get_dict())
+        lines += zero_point_lines(outputs.zero_point.get_dict()) if "zero_point" in outputs else []
+        return lines + (_followed(outputs.distortion.get_dict()) if "distortion" in outputs else [])
     if row.stage == "coupling" and "coupling" in outputs:
         return [_fine(item) for item in outputs.coupling["numbers"].get("series", [])]
     if row.stage == "tc" and "tc" in outputs:
@@ -125,10 +134,40 @@ def _rung(rung: Mapping[str, Any]) -> list[str]:
         )
     if "softest" in rung.get("phonons", {}):
         softest = rung["phonons"]["softest"]
-        moving = ", ".join(f"{element} {weight:.0%}" for element, weight in softest["species_weight"].items())
-        point = " ".join(f"{value:g}" for value in softest["qpoint"])
-        lines.append(f"  softest mode {softest['lowest_cm1']:.0f} cm-1 at q = ({point}): {moving}")
+        point = " ".join(f"{value:.3g}" for value in softest["qpoint"])
+        irrep = f", {softest['irrep']}" if softest.get("irrep") else ""
+        bound = "" if softest.get("complete", True) else " or lower"
+        lines.append(
+            f"  softest mode {softest['lowest_cm1']:.0f} cm-1{bound} at q = ({point}){irrep}: "
+            f"{moving_atoms_text(softest['species_weight'])}"
+        )
     return lines
+
+
+def _softening(ladder: Mapping[str, Any]) -> list[str]:
+    """Return what the trend of the softest mode predicts, and rungs that are stable again below an unstable one."""
+    lines = []
+    predicted = ladder.get("softening", {})
+    if predicted.get("critical_pressure_gpa") is not None:
+        lines.append(
+            f"softening: stability should end at {predicted['critical_pressure_gpa']:.3g} GPa ({predicted['reason']})"
+        )
+    if ladder.get("reentrant_pressures_gpa"):
+        again = ", ".join(f"{pressure:g}" for pressure in ladder["reentrant_pressures_gpa"])
+        lines.append(f"stable again at {again} GPa, below an unstable pressure: not counted")
+    return lines
+
+
+def _followed(distortion: Mapping[str, Any]) -> list[str]:
+    """Return where the softest mode led to."""
+    verdict = f"softest mode followed: {distortion['verdict']}, {distortion['reason']}"
+    mode = distortion["mode"]
+    if mode is None:
+        return [verdict]
+    point = " ".join(f"{value + 0:g}" for value in mode["qpoint"])
+    irrep = f" ({mode['irrep']})" if mode["irrep"] else ""
+    along = f"{mode['frequency_cm1']:.0f} cm-1{irrep} at q = ({point}), by {distortion['amplitude_ang']:g} Angstrom"
+    return [verdict, f"  displaced along {along}"]
 
 
 def _fine(item: Mapping[str, Any]) -> str:

@@ -4,12 +4,13 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import phonopy
 import pytest
 from phonopy import Phonopy
 from pymatgen.core import Lattice, Structure
 
 from hts.dynmat import read_dynamical_matrix
-from hts.interpolation import interpolate, phonopy_from_q2r
+from hts.interpolation import interpolate, interpolate_phonon, phonopy_from_q2r, phonopy_yaml
 from hts.units import BOHR_TO_ANG, CM1_PER_THZ, MEV_PER_CM1
 
 DATA = Path(__file__).parents[1] / "data" / "ph" / "al4h"
@@ -90,3 +91,51 @@ def test_no_zero_point_energy_of_an_unstable_crystal(force_constants: str, al4h:
     result = interpolate(text, al4h, 4)
     assert result.zero_point_ev_per_atom is None
     assert result.lowest_cm1 < -500
+    assert result.thermal is None
+    place = " ".join(f"{x:.4g}" for x in result.lowest_qpoint)
+    assert result.thermal_reason == (
+        f"an interpolated mode is imaginary: {result.lowest_cm1:.1f} cm-1 at q = ({place})"
+    )
+
+
+def test_the_lowest_mode_is_told_with_its_place(force_constants: str, al4h: Structure) -> None:
+    """On a stable crystal that is an acoustic mode near Gamma, never one of the translations at Gamma."""
+    result = interpolate(force_constants, al4h, 8)
+    assert 5 < result.lowest_cm1 < 50
+    assert 0 < np.abs(result.lowest_qpoint).max() < 0.1
+    phonon = phonopy_from_q2r(force_constants, al4h)
+    assert frequencies_cm1(phonon, result.lowest_qpoint.tolist())[0] == pytest.approx(result.lowest_cm1, abs=1e-3)
+
+
+def test_a_soft_mode_is_found_where_it_is(force_constants: str, al4h: Structure) -> None:
+    """Constants that alternate from cell to cell lower every squared frequency at R, and at no other q-point."""
+    phonon = phonopy_from_q2r(force_constants, al4h)
+    corner = [0.5, 0.5, 0.5]
+    lowest_cm1 = frequencies_cm1(phonon, corner)[0]
+    shift = 1.5 * np.linalg.eigvalsh(phonon.get_dynamical_matrix_at_q(corner))[0]
+    constants = phonon.force_constants.copy()
+    places, homes = phonon.supercell.scaled_positions, phonon.primitive.p2s_map
+    for row, (home, mass) in enumerate(zip(homes, phonon.primitive.masses, strict=True)):
+        for atom in np.flatnonzero(phonon.supercell.s2u_map == home):
+            cell = np.rint(2 * (places[atom] - places[home])).astype(int)
+            constants[row, atom] -= shift * mass / 8 * (-1) ** int(cell.sum()) * np.eye(3)
+    phonon.force_constants = constants
+    result = interpolate_phonon(phonon, al4h, 4)
+    assert result.lowest_qpoint == pytest.approx(corner)
+    assert result.lowest_cm1 == pytest.approx(-np.sqrt(0.5) * lowest_cm1, rel=1e-3)
+    assert result.zero_point_ev_per_atom is None
+    assert "105.4 cm-1 at q = (0.5 0.5 0.5)" in str(result.thermal_reason)
+
+
+def test_a_reloaded_phonopy_yaml_gives_the_same_frequencies(
+    force_constants: str, al4h: Structure, tmp_path: Path
+) -> None:
+    phonon = phonopy_from_q2r(force_constants, al4h)
+    text = phonopy_yaml(phonon)
+    assert "/" not in text.replace("Ry/au^2", "").replace("Pm-3m", "")
+    path = tmp_path / "phonopy.yaml"
+    path.write_text(text)
+    loaded = phonopy.load(path)
+    for qpoint in [*POINTS.values(), [0.1, 0.2, 0.3]]:
+        assert frequencies_cm1(loaded, qpoint) == pytest.approx(frequencies_cm1(phonon, qpoint), abs=1e-2)
+    assert phonopy_yaml(phonon) == text

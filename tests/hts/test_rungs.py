@@ -85,7 +85,10 @@ def test_excerpts_point_at_the_softest_mode() -> None:
     short = excerpt("phonons", content)
     assert short == {
         "verdict": "stable", "reason": "all real", "qpoints_mesh": [2, 2, 2],
-        "softest": {"index": 4, "qpoint": [0.5] * 3, "lowest_cm1": 149.0, "species_weight": {"H": 1.0}},
+        "softest": {
+            "index": 4, "qpoint": [0.5] * 3, "lowest_cm1": 149.0, "species_weight": {"H": 1.0}, "irrep": None,
+        },
+        "lowest_cm1_by_qpoint": {"1": 232.0, "4": 149.0},
     }  # fmt: skip
     assert "softest" not in excerpt("phonons", {"verdict": "undecided", "qpoints": []})
 
@@ -100,3 +103,29 @@ def test_excerpts_leave_the_rest_in_its_node() -> None:
 def test_a_rung_keeps_its_magnetism() -> None:
     magnetism = {"state": "unknown", "reason": "pw.x was killed"}
     assert excerpt("relaxation", {"magnetism": magnetism, "passes": 1}) == {"magnetism": magnetism}
+
+
+def phonon_rung(pressure_gpa: float, verdict: str, **lowest_cm1: float) -> dict[str, Any]:
+    phonons = {
+        "lowest_cm1_by_qpoint": {name[1:]: value for name, value in lowest_cm1.items()},
+        "min_frequency_cm1": -20.0,
+    }
+    return {"pressure_gpa": pressure_gpa, "verdict": verdict, "reason": "", "phonons": phonons}
+
+
+def test_the_ladder_knows_where_stability_should_end() -> None:
+    """N of bcc Al as pw.x and ph.x gave it in LDA: 241, 176, 73 cm-1 at 300, 200, 100 GPa, -91 at 50 GPa."""
+    above = [phonon_rung(300, "stable", q1=700, q2=241), phonon_rung(200, "stable", q1=650, q2=176)]
+    predicted = collect_ladder(above)["softening"]
+    assert predicted["qpoint_index"] == 2 and predicted["critical_pressure_gpa"] == pytest.approx(84.2, abs=2.5)
+    rungs = [*above, phonon_rung(100, "stable", q1=574, q2=73), phonon_rung(50, "unstable", q2=-91)]
+    ladder = collect_ladder(rungs)
+    assert ladder["softening"]["critical_pressure_gpa"] == pytest.approx(80.0, abs=2)
+    assert "interpolated" in ladder["softening"]["reason"]
+    assert ladder["reentrant_pressures_gpa"] == []
+
+
+def test_what_is_stable_again_is_said_and_not_counted() -> None:
+    ladder = collect_ladder([rung(20.0, "stable"), rung(10.0, "unstable"), rung(0.0, "stable")])
+    assert ladder["reentrant_pressures_gpa"] == [0.0]
+    assert ladder["lowest_stable_pressure_gpa"] == 20.0

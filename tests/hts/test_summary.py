@@ -237,3 +237,14 @@ def test_zero_point_energy_is_reported_beside_the_verdict() -> None:
     assert static.hull_zero_point is None
     assert corrected.hull_zero_point == report
     assert corrected.model_copy(update={"hull_zero_point": None}) == static
+
+
+def test_a_followed_soft_mode_is_reported_beside_the_verdict() -> None:
+    """Neither where a mode led to nor where a crystal came from decides anything."""
+    unstable = until(everything(rung(10.0, "unstable")), "ladder")
+    followed = {"verdict": "lower", "reason": "space group 221 -> 140, -12.0 meV/atom", "space_group_number": 140}
+    parent = record({**unstable, "distortion": followed})
+    assert parent.verdict == "dynamically_unstable" and parent.distortion == followed
+    assert parent.model_copy(update={"distortion": None}) == record(unstable)
+    child = candidate_record({**IDENTITY, "parent": "0123"}, everything(), GATES, None)
+    assert child.parent == "0123" and child.model_copy(update={"parent": None}) == record(everything())

@@ -20,7 +20,7 @@ SERIES = {
 
 
 def point(verdict: str, lowest: float = 100.0) -> QPointVerdict:
-    return QPointVerdict(verdict, lowest, f"lowest {lowest:.0f} cm-1", {"H": 1.0})
+    return QPointVerdict(verdict, lowest, f"lowest {lowest:.0f} cm-1")
 
 
 @pytest.mark.parametrize(
@@ -62,50 +62,65 @@ def test_on_the_hull_says_against_what() -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "count", "confirmed", "failure", "verdict"),
+    ("points", "count", "second", "failure", "verdict"),
     [
-        ({1: "stable", 2: "stable"}, 2, None, None, "stable"),
-        ({1: "stable", 2: "unstable"}, 2, 2, None, "unstable"),
-        ({2: "unstable"}, 4, 2, None, "unstable"),  # the others were not run: the first confirmed one ends it
-        ({2: "unstable"}, 4, 2, "q 3 failed", "unstable"),
-        ({1: "stable", 2: "unstable"}, 2, None, None, "undecided"),  # not confirmed
-        ({1: "stable", 2: "stable"}, 2, 2, None, "stable"),  # confirmation flipped it
-        ({1: "stable", 2: "undecided"}, 2, None, None, "undecided"),
-        ({1: "stable"}, 2, None, None, "undecided"),
-        ({1: "stable", 2: "stable"}, 2, None, "q 2 failed", "undecided"),
-        ({}, 0, None, None, "undecided"),
-        ({}, 4, 2, "all failed", "undecided"),
+        ({1: "stable", 2: "stable"}, 2, {}, None, "stable"),
+        ({1: "stable", 2: "unstable"}, 2, {2: "unstable"}, None, "unstable"),
+        ({2: "unstable"}, 4, {2: "unstable"}, None, "unstable"),  # the others were not run: the first one ends it
+        ({2: "unstable"}, 4, {2: "unstable"}, "q 3 failed", "unstable"),
+        ({1: "stable", 2: "unstable"}, 2, {}, None, "undecided"),  # nobody has looked again
+        ({1: "stable", 2: "unstable"}, 2, {2: "stable"}, None, "undecided"),  # the second opinion contradicts
+        ({1: "stable", 2: "unstable"}, 2, {1: "unstable"}, None, "undecided"),  # another point's
+        ({1: "stable", 2: "borderline"}, 2, {2: "borderline"}, None, "stable"),
+        ({1: "stable", 2: "undecided"}, 2, {}, None, "undecided"),
+        ({1: "stable"}, 2, {}, None, "undecided"),
+        ({1: "stable", 2: "stable"}, 2, {}, "q 2 failed", "undecided"),
+        ({}, 0, {}, None, "undecided"),
+        ({}, 4, {}, "all failed", "undecided"),
     ],
 )
-def test_dynamics(points: dict[int, str], count: int, confirmed: int | None, failure: str | None, verdict: str) -> None:
-    judged = {index: point(name) for index, name in points.items()}
-    found, reason = judge_dynamics(judged, count, confirmed, failure)
+def test_dynamics(
+    points: dict[int, str], count: int, second: dict[int, str], failure: str | None, verdict: str
+) -> None:
+    found, reason = dynamics(points, second, count, failure)
     assert found == verdict
     assert reason
     assert verdict != "undecided" or failure is None or reason == failure
 
 
-@given(
-    st.dictionaries(st.integers(1, 6), st.sampled_from(["stable", "unstable", "undecided"])),
-    st.integers(0, 6),
-    st.none() | st.integers(1, 6),
-    st.none() | st.just("ph.x was killed"),
+def dynamics(points: dict[int, str], second: dict[int, str], count: int, failure: str | None) -> tuple[str, str]:
+    first = {f"q_{index}": point(name) for index, name in points.items()}
+    again = {f"q_{index}": point(name) for index, name in second.items()}
+    names = {key: key.replace("_", " ") for key in [*first, *again]}
+    return judge_dynamics(first, again, names, count, failure)
+
+
+verdicts_of_points = st.dictionaries(
+    st.integers(1, 6), st.sampled_from(["stable", "borderline", "unstable", "undecided"])
 )
+
+
+@given(verdicts_of_points, verdicts_of_points, st.integers(0, 6), st.none() | st.just("ph.x was killed"))
 def test_dynamics_needs_everything_for_yes_and_a_confirmed_mode_for_no(
-    names: dict[int, str], count: int, confirmed: int | None, failure: str | None
+    points: dict[int, str], second: dict[int, str], count: int, failure: str | None
 ) -> None:
-    verdict, _ = judge_dynamics({index: point(name) for index, name in names.items()}, count, confirmed, failure)
+    verdict, _ = dynamics(points, second, count, failure)
     if verdict == "stable":
-        assert failure is None and len(names) == count and set(names.values()) == {"stable"}
+        assert failure is None and len(points) == count and set(points.values()) <= {"stable", "borderline"}
     elif verdict == "unstable":
-        assert names.get(confirmed or 0) == "unstable"
+        assert any(points[index] == second.get(index) == "unstable" for index in points)
     else:
         assert verdict == "undecided"
 
 
 def test_the_softest_mode_is_named() -> None:
-    _, reason = judge_dynamics({1: point("stable", 230.0), 4: point("stable", 149.0)}, 2, None, None)
-    assert reason == "no imaginary mode at 2 irreducible q-points; softest 149 cm-1 at q 4"
+    points = {"q_1": point("stable", 230.0), "q_4": point("stable", 149.0), "i_7": point("stable", 180.0)}
+    names = {"q_1": "q 1 (0 0 0)", "q_4": "q 4 (0.5 0.5 0.5)", "i_7": "q (0.25 0 0)"}
+    _, reason = judge_dynamics(points, {}, names, 2, None)
+    assert reason == (
+        "no imaginary mode at 2 irreducible q-points; softest 149 cm-1 at q 4 (0.5 0.5 0.5); imaginary in the "
+        "interpolation only, exact: q (0.25 0 0)"
+    )
 
 
 def rung(verdict: str, mesh: list[int]) -> dict[str, Any]:

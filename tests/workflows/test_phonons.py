@@ -1,5 +1,6 @@
 """Dynamic stability with the real ph.x: one job an irreducible q-point, and what happens when one dies."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.engine import run_get_node
+
+from workflows.parsers.ph import read_partial_modes
 
 pytestmark = pytest.mark.engine
 
@@ -81,3 +85,64 @@ def test_emptied_scratch_is_noticed_before_a_job_is_wasted(
     assert node.exit_status == 210
     assert node.exit_message == "the scf's scratch folder is empty; relax again before the phonons"
     assert not node.called
+
+
+def test_the_first_imaginary_mode_ends_the_other_jobs(
+    crystal: Callable[..., orm.StructureData],
+    run: Callable[..., Any],
+    wrapped: Callable[[str, str], orm.AbstractCode],
+    alh: dict[str, Any],
+) -> None:
+    """All three q-points start together; two would take a minute, and are ended within a poll of the third's mode."""
+    _, relax = run("hts.relax", crystal("AlH"), pressure_gpa=0.0, kpoints_mesh=[6, 6, 6], **alh)
+    slow = wrapped("ph", 'if ! grep -q "start_q = 3" aiida.in; then sleep 60; fi\n"$REAL" "$@"')
+    started = time.monotonic()
+    outputs, node = run(
+        "hts.phonons",
+        relax.outputs.structure,
+        scf_folder=relax.outputs.scf_folder,
+        kpoints_mesh=[6, 6, 6],
+        replace={"ph": slow},
+        **alh,
+    )
+    took = time.monotonic() - started
+    assert node.is_finished_ok, node.exit_message
+    content = outputs["phonons"].get_dict()
+    assert content["verdict"] == "unstable"
+    assert [point["index"] for point in content["qpoints"]] == [3]
+    first, *others, again = sorted(_ph_jobs(node), key=lambda job: job.pk)
+    assert first.inputs.qpoint_index.value == again.inputs.qpoint_index.value == 3
+    assert took < 60
+    for job in others:
+        assert job.exit_status == 150 and "no longer needed: q 3 has an imaginary mode" in job.exit_message
+        # The engine looks at every job each 0.1 s here, at what its turn and a busy machine add.
+        assert (job.mtime - first.mtime).total_seconds() < 5
+    assert node.outputs.phonons["second_opinions"][0]["lowest_cm1"] < -20
+
+
+def test_stopped_at_a_part_the_mode_is_an_upper_bound(
+    crystal: Callable[..., orm.StructureData], run: Callable[..., Any], alh: dict[str, Any]
+) -> None:
+    """What the monitor made of some representations, against the whole matrix of the same q-point."""
+    _, relax = run("hts.relax", crystal("AlH"), pressure_gpa=0.0, kpoints_mesh=[6, 6, 6], **alh)
+    _, stopped = run(
+        "hts.phonons",
+        relax.outputs.structure,
+        scf_folder=relax.outputs.scf_folder,
+        kpoints_mesh=[6, 6, 6],
+        options={"qpoints_at_once": 1},
+        **alh,
+    )
+    job = min(_ph_jobs(stopped), key=lambda job: job.pk)
+    builder = job.get_builder_restart()
+    del builder.monitors
+    whole = run_get_node(builder)[1]
+    lowest = whole.outputs.output_parameters["lowest_cm1"]
+    found = read_partial_modes(job.outputs.retrieved)
+    if found is None:  # ph.x was faster than the engine looks
+        assert job.outputs.output_parameters["lowest_cm1"] == pytest.approx(lowest, abs=0.5)
+        return
+    assert lowest - 0.5 <= found["lowest_cm1"] < -20
+    assert found["softest_mode"]["irrep"] is not None
+    if len(found["representations"]) == found["number_of_representations"]:
+        assert found["lowest_cm1"] == pytest.approx(lowest, abs=0.5)

@@ -22,17 +22,20 @@ SMALLER = {
     "pressure_tolerance_gpa", "etot_conv_thr_ry",
     "forc_conv_thr_ry_bohr", "press_conv_thr_kbar", "symmetry_precision_ang", "insulator_gap_ev",
     "degaussq_mev", "max_dos_deviation", "max_fermi_deviation_ev", "dense_distance_inv_ang",
-    "min_moment_bohr_mag", "min_magnetic_gain_ev_per_atom",
+    "min_moment_bohr_mag", "min_magnetic_gain_ev_per_atom", "displacement_ang", "confirmation_degauss_factor",
+    "confirmation_tr2_factor",
 }  # fmt: skip
 LARGER = {
     "qpoints_mesh", "max_passes", "max_attempts", "max_confirmations", "interpolation_mesh", "coarse_mesh_per_q",
     "outer_above_ef_ev", "wannier_iterations", "matsubara_cutoff_factor", "max_reference_attempts",
+    "borderline_cm1", "max_interpolation_checks",
 }  # fmt: skip
 # A series of fine meshes, compared by its finest k, finest q and smallest smearing.
 SERIES = {"fine"}
 CHOICES = {
     "ecutwfc_ry", "ecutrho_ry", "smearing", "mixing_beta", "alpha_mix", "clean_scratch", "frozen_above_ef_ev",
     "mu_star", "competitors", "structures", "zero_point", "check_magnetism",
+    "method", "predict", "reentrant", "follow_soft_mode", "distortion_amplitude_ang", "distortion_max_atoms",
 }  # fmt: skip
 
 
@@ -132,7 +135,7 @@ def test_yaml_numbers_are_numbers() -> None:
     for stage in STAGES:
         for protocol in PROTOCOLS:
             for key, value in stage_settings(stage, protocol).items():
-                assert key in ("smearing", "competitors", "zero_point") or not isinstance(value, str)
+                assert key in ("smearing", "competitors", "zero_point", "method") or not isinstance(value, str)
 
 
 def test_every_protocol_knows_more_competitors_than_the_one_before() -> None:

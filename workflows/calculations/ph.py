@@ -9,6 +9,9 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida_quantumespresso.calculations.ph import PhCalculation
 
+# What `workflows.monitors.imaginary_mode` leaves in the folder of a job that it stops.
+PARTIAL_MODES_FILE = "partial_modes.json"
+
 
 class PhQPointCalculation(PhCalculation):
     """One irreducible q-point of a mesh, on its own scratch beside a shared, read-only ``prefix.save``.
@@ -73,6 +76,7 @@ class PhQPointCalculation(PhCalculation):
             (parent.computer.uuid, str(root / scratch / name), str(scratch / name))
             for name in (f"{self._PREFIX}.save", f"{self._PREFIX}.xml")
         ]
+        calcinfo.retrieve_list.append(PARTIAL_MODES_FILE)
         if restart:
             calcinfo.remote_copy_list = self._restart_copies(folder, scratch / "_ph0", index)
         return calcinfo

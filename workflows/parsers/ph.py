@@ -1,5 +1,6 @@
 """Parser of ph.x for one q-point: keeps the scheduler's reason, and believes a dynamical matrix only if it is whole."""
 
+import json
 import re
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from hts.dynmat import DynamicalMatrix, read_dynamical_matrix, read_qpoint_list
 from hts.errors import ParseError
 from hts.phonons import qpoint_modes
+from workflows.calculations.ph import PARTIAL_MODES_FILE
 
 # What ph.x 6.7 prints, and the exit code it means; the first that matches decides, so the more specific come first.
 _ERRORS = (
@@ -63,6 +65,22 @@ def read_matrix_file(retrieved: orm.FolderData, qpoint_index: int) -> str:
         raise ParseError(f"ph.x wrote no {name}; rerun this q-point") from error
 
 
+def read_partial_modes(retrieved: orm.FolderData) -> dict[str, Any] | None:
+    """Return what is known of a q-point that was stopped at an imaginary mode; None of any other.
+
+    Returns
+    -------
+    dict or None
+        ``qpoint_index``, ``qpoint_2pi_over_a``, ``representations`` (those that were finished) and
+        ``number_of_representations``, ``frequencies_cm1`` (upper bounds of the lowest ones), ``lowest_cm1`` and
+        ``softest_mode`` (`hts.soft_mode.soft_mode`).
+    """
+    if PARTIAL_MODES_FILE not in retrieved.base.repository.list_object_names():
+        return None
+    content: dict[str, Any] = json.loads(_text_of(retrieved, PARTIAL_MODES_FILE))
+    return content
+
+
 def _text_of(retrieved: orm.FolderData, name: str) -> str:
     """Return a file's text; bytes that are none are replaced, so that garbage is reported and not raised."""
     return retrieved.base.repository.get_object_content(name, "rb").decode("utf-8", errors="replace")
@@ -111,6 +129,7 @@ class PhQPointParser(Parser):
                     "qpoint_2pi_over_a": matrix.qpoint_2pi_over_a.tolist(),
                     "star_size": matrix.star_size,
                     "frequencies_cm1": modes.frequencies_cm1.tolist(),
+                    "lowest_cm1": float(modes.frequencies_cm1[0]) if len(modes.frequencies_cm1) else None,
                     "translations_cm1": modes.translations_cm1.tolist(),
                     "printed_frequencies_cm1": matrix.printed_frequencies_cm1.tolist(),
                     "wall_time_seconds": _wall_time_seconds(stdout),

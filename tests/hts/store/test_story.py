@@ -2,6 +2,8 @@
 
 import json
 
+from aiida import orm
+
 from hts.store import query, story
 
 
@@ -95,3 +97,35 @@ def test_magnetism_is_told_where_it_was_looked_at(graph) -> None:
         "0 GPa: stable, why",
         "  magnetic state unknown: pw.x was killed",
     ]
+
+
+def test_a_distorted_crystal_names_its_parent_and_the_parent_where_it_led_to(graph) -> None:
+    parent = graph.screening("AlH3")
+    descent = graph.call(parent, "decompress", "DecompressionWorkChain")
+    graph.judge(parent, "decompress", "failed")
+    graph.result(descent, "ladder", {"rungs": []})
+    mode = {"index": 4, "qpoint": [0.5, -0.0, 0.5], "frequency_cm1": -297.3, "irrep": "M3+"}
+    followed = {"verdict": "lower", "reason": "space group 221 -> 127, -12.0 meV/atom", "amplitude_ang": 0.15}
+    graph.result(descent, "distortion", {**followed, "mode": mode})
+    [stage] = told(graph, parent)["stages"]
+    assert stage["details"] == [
+        "softest mode followed: lower, space group 221 -> 127, -12.0 meV/atom",
+        "  displaced along -297 cm-1 (M3+) at q = (0.5 0 0.5), by 0.15 Angstrom",
+    ]
+    identity = {"key": "perovskite-AlH3-sg127", "prototype": "perovskite-distorted", "formula": "AlH3"}
+    child = graph.screening(label="one/child/0", inputs={"identity": orm.Dict({**identity, "parent": parent.uuid})})
+    assert told(graph, child)["stages"] == []
+    graph.call(child, "relax")
+    graph.call(child, "hull", "HullWorkChain")
+    first, second = told(graph, child)["stages"]
+    origin = f"start: what the softest mode of perovskite-AlH3 ({parent.uuid}) led to"
+    assert (first["details"], second["details"]) == ([origin], [])
+
+
+def test_a_mode_that_could_not_be_followed_says_why(graph) -> None:
+    parent = graph.screening("AlH3")
+    descent = graph.call(parent, "decompress", "DecompressionWorkChain")
+    graph.result(descent, "ladder", {"rungs": []})
+    graph.result(descent, "distortion", {"verdict": "undecided", "reason": "too many atoms", "mode": None})
+    [stage] = told(graph, parent)["stages"]
+    assert stage["details"] == ["softest mode followed: undecided, too many atoms"]
