@@ -24,6 +24,8 @@ def plot() -> None:
     Example:
       hts plot hull Al-H --pressure-gpa 100 -o hull.png
       hts plot enthalpy Ca-H --formula CaH6 -o cah6.pdf
+      hts plot softening Al4H -o softening.png
+      hts plot bands Al4H -o bands.svg
     """
 
 
@@ -120,6 +122,55 @@ def plot_enthalpy(
     for pressure_gpa, lines in found.missing.items():
         for line in lines:
             click.echo(f"hull incomplete at {pressure_gpa:g} GPa: {line}", err=True)
+
+
+@plot.command("softening")
+@click.argument("key")
+@_output_option
+@click.option("--squared", is_flag=True, help="Draw squared frequencies, straight lines near the transition.")
+@profile_option
+def plot_softening(key: str, path: Path, squared: bool, profile: str | None) -> None:
+    """Draw the lowest mode at every q-point of the candidate KEY against pressure.
+
+    Imaginary frequencies are negative. Shaded: between the lowest stable and the highest unstable pressure; dashed:
+    where a mode is predicted to become imaginary. An unstable rung has the q-points that were computed there.
+
+    \b
+    Example:
+      hts plot softening perovskite-Al4H -o softening.png
+      hts plot softening Al4H --squared -o squared.svg
+    """
+    require_writable(path)
+    from hts.plots.softening import softening_figure
+    from hts.store import profile as profiles
+    from hts.store import softening
+
+    profiles.load(profile)
+    save(softening_figure(softening.load_softening(key), squared), path)
+
+
+@plot.command("bands")
+@click.argument("key")
+@_output_option
+@click.option("--pressure-gpa", type=float, metavar="P", help="A stable rung; default: the lowest.")
+@profile_option
+def plot_bands(key: str, path: Path, pressure_gpa: float | None, profile: str | None) -> None:
+    """Draw phonon bands and density of states of the candidate KEY at a pressure where it is stable.
+
+    Lines are interpolated; points are what ph.x has computed, and decide.
+
+    \b
+    Example:
+      hts plot bands Al4H -o bands.png
+      hts plot bands perovskite-Al4H --pressure-gpa 10 -o bands-10gpa.pdf
+    """
+    require_writable(path)
+    from hts.plots.bands import bands_figure
+    from hts.store import profile as profiles
+    from hts.store import softening
+
+    profiles.load(profile)
+    save(bands_figure(softening.load_bands(key, pressure_gpa)), path)
 
 
 def require_writable(path: Path) -> None:
