@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +22,8 @@ from hts.units import RY_MASS_PER_AMU
 from workflows.calculations.ph import PARTIAL_MODES_FILE
 
 IMAGINARY_KEY = "hts_imaginary_cm1"
+# When a job was ended (seconds since 1970): it can't stamp its end itself any more; read by `hts.store.process_tree`.
+STOPPED_KEY = "hts_stopped_at"
 _PHSAVE = PurePosixPath(PhCalculation._OUTPUT_SUBFOLDER) / "_ph0" / f"{PhCalculation._PREFIX}.phsave"
 
 
@@ -49,6 +52,7 @@ def imaginary_mode(
     """
     sibling = _unstable_sibling(node, min_frequency_cm1)
     if sibling is not None:
+        node.base.extras.set(STOPPED_KEY, time.time())
         return CalcJobMonitorResult(message=f"no longer needed: {sibling} has an imaginary mode", parse=False)
     try:
         found = _read_modes(node, transport)
@@ -56,7 +60,7 @@ def imaginary_mode(
         return None  # not written yet, or just being written: the next look will tell
     if found is None or found["lowest_cm1"] >= min_frequency_cm1:
         return None
-    node.base.extras.set(IMAGINARY_KEY, found["lowest_cm1"])
+    node.base.extras.set_many({IMAGINARY_KEY: found["lowest_cm1"], STOPPED_KEY: time.time()})
     # Retrieved with the other files. An output of the monitor would be lost: aiida-core 2.9 can't checkpoint it.
     _write(transport, PurePosixPath(node.get_remote_workdir()) / PARTIAL_MODES_FILE, json.dumps(found))
     message = f"imaginary mode at {found['lowest_cm1']:.0f} cm-1; the rest of this q-point is not needed"

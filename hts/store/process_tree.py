@@ -12,6 +12,8 @@ from hts.job_times import parse_job_times
 
 STAGES = ("relax", "hull", "decompress", "coupling", "tc")
 _TIMES_KEY = "hts_job_times"
+# Set by `workflows.monitors` on a job that it ends.
+_STOPPED_KEY = "hts_stopped_at"
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,9 @@ def _read_times(pk: int) -> tuple[float, float, bool] | None:
     output = job.get_scheduler_stdout() if "retrieved" in job.outputs else None
     times = parse_job_times(output) if output else None
     if times is not None:
-        # A job that was killed has no second stamp; the engine noticed its end a little later than it came.
-        result = (times[0], times[1] if times[1] is not None else job.mtime.timestamp(), True)
+        # A job that was killed has no second stamp: a monitor says when, else the engine noticed a little later.
+        ended = times[1] or job.base.extras.get(_STOPPED_KEY, job.mtime.timestamp())
+        result = (times[0], ended, True)
     elif "retrieved" in job.outputs:
         result = (job.ctime.timestamp(), job.mtime.timestamp(), False)
     else:

@@ -134,7 +134,7 @@ def _rung(rung: Mapping[str, Any]) -> list[str]:
         )
     if "softest" in rung.get("phonons", {}):
         softest = rung["phonons"]["softest"]
-        point = " ".join(f"{value:.3g}" for value in softest["qpoint"])
+        point = " ".join(f"{round(value, 6) + 0.0:.3g}" for value in softest["qpoint"])
         irrep = f", {softest['irrep']}" if softest.get("irrep") else ""
         bound = "" if softest.get("complete", True) else " or lower"
         lines.append(

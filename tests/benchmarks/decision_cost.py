@@ -66,7 +66,6 @@ PANEL = (
     Case("Mg bcc", "bcc", 2.94, (("Mg", 0.0),), 60, 20, 2.5, 15, 8, 4),
     Case("AlH rocksalt", "fcc", 3.80, (("Al", 0.0), ("H", ROCKSALT)), 50, 10, 5, 20, 8, 4),
     Case("SiH rocksalt", "fcc", 3.80, (("Si", 0.0), ("H", ROCKSALT)), 50, 10, 5, 20, 8, 4),
-    Case("MgH rocksalt", "fcc", 3.90, (("Mg", 0.0), ("H", ROCKSALT)), 50, 10, 5, 20, 8, 4),
 )
 
 
