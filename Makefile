@@ -2,7 +2,7 @@
 # make demo      the example campaign from nothing to its table, under .demo/
 # make test      all tests, with the real codes
 # make lint      ruff and mypy
-# make bench     benchmarks: medians and plots, under .bench/
+# make bench     benchmarks: medians and plots, under .bench/; the last one runs the real codes for a quarter of an hour
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -74,6 +74,7 @@ lint: .venv/installed-dev
 bench: .venv/installed
 	@$(BIN)/python tests/benchmarks/enumeration.py --out .bench
 	@$(BIN)/python tests/benchmarks/hull.py
+	@$(BIN)/python tests/benchmarks/decision_cost.py --out .bench 2> .bench/decision_cost.log
 
 # Everything lives under .demo/, AiiDA's folder too: the user's own ~/.aiida is neither read nor written. Typed again,
 # it goes on where it was. The daemon ends with the demo, however that ends.

@@ -7,8 +7,10 @@ the decision, ph.x and the scf of second opinions, and with the relaxations besi
 """
 
 import argparse
+import atexit
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ import numpy as np
 
 # Before AiiDA is imported: the benchmark has a profile of its own.
 _FOLDER = tempfile.mkdtemp(prefix="hts-bench-")
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 os.environ["AIIDA_PATH"] = _FOLDER
 
 from aiida import orm  # noqa: E402
