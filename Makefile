@@ -2,7 +2,7 @@
 # make demo      the example campaign from nothing to its table, under .demo/
 # make test      all tests, with the real codes
 # make lint      ruff and mypy
-# make bench     benchmarks: medians and plots, under .bench/; the last one runs the real codes for a quarter of an hour
+# make bench     benchmarks: medians and plots, under .bench/; the last one runs the real codes for 25 minutes
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
