@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from pymatgen.core import Lattice, Structure
 from pymatgen.util.coord import lattice_points_in_supercell
 
+from hts.symmetry import atom_images
+
 # A q-point that ph.x wrote with nine decimals is a fraction to well below this.
 _COMMENSURATE = 1e-4
 # Symmetry of a displacement pattern, relative to its length: a matrix of ph.x is symmetric to its eighth decimal.
@@ -190,14 +192,10 @@ def _actions(
 ) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
     """Return where each operation takes each atom, (g, n), and its Cartesian rotation, (g, 3, 3)."""
     lattice = supercell.lattice.matrix
-    points = np.array(supercell.frac_coords)
-    kinds = np.array([site.specie.Z for site in supercell])
-    unlike = kinds[:, None] != kinds[None, :]
-    permutations = []
-    for rotation, translation in zip(rotations, translations, strict=True):
-        apart = (points @ rotation.T + translation)[:, None, :] - points[None, :, :]
-        distances = np.linalg.norm((apart - np.rint(apart)) @ lattice, axis=2)
-        permutations.append(np.where(unlike, np.inf, distances).argmin(axis=1))
+    permutations = [
+        atom_images(supercell, rotation, translation)[0]
+        for rotation, translation in zip(rotations, translations, strict=True)
+    ]
     cartesian = np.einsum("ji,gjk,kl->gil", lattice, rotations, np.linalg.inv(lattice).T)
     return np.array(permutations), cartesian
 

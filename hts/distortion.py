@@ -16,6 +16,7 @@ from hts.displacement import (
     preserves_wave,
     symmetric_combination,
 )
+from hts.phonon_curves import latest_points
 from hts.prototypes.geometry import standard_primitive
 from hts.symmetry import operations, space_group_number, with_symmetry_of
 
@@ -130,11 +131,8 @@ def imaginary_modes(phonons: Mapping[str, Any]) -> list[dict[str, Any]]:
     DistortionError
         If there is none.
     """
-    points: dict[tuple[float, ...], Mapping[str, Any]] = {}
-    for source in ("qpoints", "between_mesh", "second_opinions"):
-        points |= {tuple(point["qpoint"]): point for point in phonons.get(source, [])}
     found = []
-    for point in points.values():
+    for point in latest_points(phonons):
         mode = point.get("softest_mode")
         if not mode or mode["frequency_cm1"] >= 0 or point.get("verdict", "unstable") != "unstable":
             continue

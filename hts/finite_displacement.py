@@ -10,10 +10,8 @@ A. Togo, J. Phys. Soc. Jpn. 92, 012001 (2023), https://doi.org/10.7566/JPSJ.92.0
 """
 
 import math
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,15 +154,6 @@ def phonopy_from_forces(
     phonon.forces = np.array(reduced)
     phonon.produce_force_constants(calculate_full_force_constants=False)
     return phonon
-
-
-def to_yaml(phonon: Phonopy) -> str:
-    """Return the text of a ``phonopy.yaml`` with displacements, forces and force constants, for ``phonopy.load``."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = phonon.save(
-            Path(folder) / "phonopy.yaml", settings={"force_constants": True, "force_sets": True, "displacements": True}
-        )
-        return Path(path).read_text(encoding="utf-8")
 
 
 def dynamical_matrices(

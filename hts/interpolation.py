@@ -174,7 +174,7 @@ def interpolate_phonon(phonon: Phonopy, structure: Structure, mesh: int) -> Inte
     )
 
 
-def phonopy_yaml(phonon: Phonopy) -> str:
+def phonopy_yaml(phonon: Phonopy, *, force_sets: bool = False) -> str:
     """Return crystal and force constants as a ``phonopy.yaml``.
 
     ``phonopy.load`` reads it back: bands, eigenvectors, animations and whatever else phonopy knows, at any q-point.
@@ -183,6 +183,8 @@ def phonopy_yaml(phonon: Phonopy) -> str:
     ----------
     phonon : Phonopy
         With force constants.
+    force_sets : bool
+        The displacements and forces that they came from, too.
 
     Returns
     -------
@@ -191,7 +193,7 @@ def phonopy_yaml(phonon: Phonopy) -> str:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "phonopy.yaml"
-        phonon.save(path, settings={"force_constants": True, "force_sets": False, "displacements": False})
+        phonon.save(path, settings={"force_constants": True, "force_sets": force_sets, "displacements": force_sets})
         return path.read_text(encoding="utf-8")
 
 

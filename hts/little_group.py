@@ -9,7 +9,7 @@ from phonopy.phonon.irreps import IrRepLabels
 from pymatgen.core import Structure
 
 from hts.spglib_calls import or_none
-from hts.symmetry import SYMPREC_ANG, atom_at, operations
+from hts.symmetry import SYMPREC_ANG, atom_images, operations
 
 _SAME_POINT = 1e-5
 _SAME_PLACE = 1e-3
@@ -140,7 +140,6 @@ def _action(
     cartesian = lattice @ rotation @ np.linalg.inv(lattice)
     size = 3 * len(structure)
     matrix = np.zeros((size, size), dtype=np.complex128)
-    for start, image in enumerate(structure.frac_coords @ rotation.T + translation):
-        end, cell = atom_at(image, structure, start)
+    for start, (end, cell) in enumerate(zip(*atom_images(structure, rotation, translation), strict=True)):
         matrix[3 * end : 3 * end + 3, 3 * start : 3 * start + 3] = cartesian * np.exp(-2j * np.pi * (q @ cell))
     return matrix

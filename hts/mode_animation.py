@@ -137,9 +137,7 @@ def extended_xyz(animation: ModeAnimation, **remarks: str | float) -> str:
     """
     cell = animation.supercell
     lattice = " ".join(f"{x:.8f}" for x in cell.lattice.matrix.ravel())
-    said = "".join(
-        f' {key}="{value}"' if isinstance(value, str) else f" {key}={value}" for key, value in remarks.items()
-    )
+    said = "".join(f" {key}={_quoted(value)}" for key, value in remarks.items())
     symbols = [site.specie.symbol for site in cell]
     lines = []
     for index, moved in enumerate(animation.displacements_ang):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hts.phonons import qpoint_images
 from hts.units import CM1_PER_THZ
 
 _SAME_POINT = 1e-5
@@ -108,14 +109,18 @@ def has_modes(point: Mapping[str, Any]) -> bool:
 
 
 def computed_points(phonons: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the stored q-points that have a mode: those of the mesh, and what was computed between them.
+    """Return the latest of the stored q-points that have a mode; see `latest_points`."""
+    return [point for point in latest_points(phonons) if has_modes(point)]
+
+
+def latest_points(phonons: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the stored q-points: those of the mesh, and what was computed between them.
 
     Where a q-point was computed a second time on stricter settings, that is the one that counts.
     """
     second = {folded(point["qpoint"]): point for point in phonons.get("second_opinions", ())}
     first = (*phonons["qpoints"], *phonons.get("between_mesh", ()))
-    latest = (second.get(folded(point["qpoint"]), point) for point in first)
-    return [point for point in latest if has_modes(point)]
+    return [second.get(folded(point["qpoint"]), point) for point in first]
 
 
 def softening_curves(rungs: Sequence[tuple[float, Mapping[str, Any]]]) -> tuple[SofteningCurve, ...]:
@@ -256,12 +261,9 @@ def _computed(
     rotations: NDArray[np.int_],
 ) -> tuple[tuple[float, tuple[float, ...]], ...]:
     """Return where the path meets a computed q-point or one that symmetry or time reversal makes of it."""
-    # A q-point transforms with the inverse transpose; over the whole group the transpose gives the same set.
-    operations = np.transpose(np.asarray(rotations), (0, 2, 1))
     found = set()
     for point in points:
-        images = operations @ np.asarray(point["qpoint"], dtype=np.float64)
-        apart = qpoints[:, None] - np.concatenate([images, -images])[None]
+        apart = qpoints[:, None] - qpoint_images(rotations, point["qpoint"])[None]
         met = (np.abs(apart - np.rint(apart)).max(axis=2) < _SAME_POINT).any(axis=1)
         # Where segments join the path has the same point twice; where it jumps, two points have the same place.
         modes = tuple(point.get("frequencies_cm1", ()))

@@ -131,12 +131,30 @@ def star_sizes(rotations: NDArray[np.int_], qpoints: ArrayLike, mesh: Sequence[i
     return [len(_star(rotations, point, mesh)) for point in np.asarray(qpoints, dtype=np.float64)]
 
 
+def qpoint_images(rotations: NDArray[np.int_], qpoint: ArrayLike) -> NDArray[np.float64]:
+    """Return what the rotations and time reversal make of a q-point.
+
+    Parameters
+    ----------
+    rotations : NDArray, shape (n, 3, 3)
+        Of the whole group, fractional real-space coordinates.
+    qpoint : array_like, shape (3,)
+        Fractional.
+
+    Returns
+    -------
+    NDArray, shape (2 n, 3)
+        Not folded, and with every image as often as operations lead to it.
+    """
+    # A q-point transforms with the inverse transpose; over the whole group the transpose gives the same set.
+    images = np.transpose(np.asarray(rotations), (0, 2, 1)) @ np.asarray(qpoint, dtype=np.float64)
+    return np.concatenate([images, -images])
+
+
 def _star(rotations: NDArray[np.int_], point: NDArray[np.float64], mesh: Sequence[int]) -> set[tuple[int, ...]]:
     """Return the indices of a mesh that a q-point of it is rotated into; images beside the mesh are left out."""
     size = np.array(mesh)
-    # A q-point transforms with the inverse transpose; over the whole group the transpose gives the same set.
-    operations = np.transpose(np.asarray(rotations), (0, 2, 1))
-    images = np.concatenate([operations @ point, -(operations @ point)]) * size
+    images = qpoint_images(rotations, point) * size
     integral = np.abs(images - np.rint(images)).max(axis=1) < _SAME_POINT * size.max()
     return {tuple(row) for row in (np.rint(images[integral]).astype(int) % size).tolist()}
 

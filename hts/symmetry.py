@@ -60,28 +60,32 @@ def operations(structure: Structure, symprec_ang: float = SYMPREC_ANG) -> tuple[
     return np.array(dataset.rotations), np.array(dataset.translations)
 
 
-def atom_at(fractional: NDArray[np.float64], structure: Structure, source: int) -> tuple[int, NDArray[np.int_]]:
-    """Return the atom that an operation takes another one to, and the lattice vector of its cell.
+def atom_images(
+    structure: Structure, rotation: NDArray[np.int_], translation: NDArray[np.float64]
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Return where an operation of the space group takes each atom.
 
     Parameters
     ----------
-    fractional : NDArray, shape (3,)
-        Where atom ``source`` comes to lie.
     structure : Structure
-    source : int
+        With N atoms.
+    rotation : NDArray, shape (3, 3)
+    translation : NDArray, shape (3,)
 
     Returns
     -------
-    index : int
-        The nearest atom of the same kind.
-    cell : NDArray of int, shape (3,)
+    indices : NDArray of int, shape (N,)
+        The nearest atom of the same kind to where each atom comes to lie.
+    cells : NDArray of int, shape (N, 3)
+        The lattice vector of the cell in which that is.
     """
-    apart = fractional - structure.frac_coords
+    points = structure.frac_coords
+    apart = (points @ rotation.T + translation)[:, None, :] - points[None, :, :]
     cells = np.rint(apart)
-    distances = np.linalg.norm((apart - cells) @ structure.lattice.matrix, axis=1)
-    other = [site.specie != structure[source].specie for site in structure]
-    index = int(np.argmin(np.where(other, np.inf, distances)))
-    return index, cells[index].astype(int)
+    distances = np.linalg.norm((apart - cells) @ structure.lattice.matrix, axis=2)
+    kinds = np.array([site.specie.Z for site in structure])
+    indices = np.where(kinds[:, None] != kinds[None, :], np.inf, distances).argmin(axis=1)
+    return indices, cells[np.arange(len(structure)), indices].astype(int)
 
 
 def with_symmetry_of(structure: Structure, start: Structure, symprec_ang: float) -> Structure:
@@ -113,10 +117,8 @@ def with_symmetry_of(structure: Structure, start: Structure, symprec_ang: float)
     left, _, right = np.linalg.svd(factor.T @ lattice)
     points = np.zeros((len(start), 3))
     for rotation, translation in found:
-        images = start.frac_coords @ rotation.T + translation
-        for source, image in enumerate(images):
-            target, cell = atom_at(image, start, source)
-            points[target] += structure.frac_coords[source] @ rotation.T + translation - cell
+        targets, cells = atom_images(start, rotation, translation)
+        np.add.at(points, targets, structure.frac_coords @ rotation.T + translation - cells)
     return Structure(factor @ left @ right, structure.species, points / len(found))
 
 

@@ -12,8 +12,8 @@ from hts.finite_displacement import (
     displaced_supercells,
     dynamical_matrices,
     phonopy_from_forces,
-    to_yaml,
 )
+from hts.interpolation import phonopy_yaml
 from hts.phonon_files import dynamical_matrix_text, force_constants_text
 
 
@@ -55,6 +55,6 @@ def collect_forces(
     return {
         "matrices": folder,
         "force_constants": orm.SinglefileData.from_string(force_constants_text(phonon, crystal), "force_constants"),
-        "force_sets": orm.SinglefileData.from_string(to_yaml(phonon), "phonopy_force_sets.yaml"),
+        "force_sets": orm.SinglefileData.from_string(phonopy_yaml(phonon, force_sets=True), "phonopy_force_sets.yaml"),
         "quality": orm.Dict({"asymmetry": asymmetry(matrices.values())}),
     }

@@ -18,12 +18,13 @@ from hts.little_group import little_group
 from hts.partial_dynmat import partial_modes, read_partial_matrix, read_patterns
 from hts.phonons import fractional_qpoint
 from hts.soft_mode import soft_mode
+from hts.stopped_jobs import STOPPED_KEY
 from hts.units import RY_MASS_PER_AMU
 from workflows.calculations.ph import PARTIAL_MODES_FILE
 
 IMAGINARY_KEY = "hts_imaginary_cm1"
-# When a job was ended (seconds since 1970): it can't stamp its end itself any more; read by `hts.store.process_tree`.
-STOPPED_KEY = "hts_stopped_at"
+# Job -> how many representations of it were found real: at most polls there is no further one, and nothing to fetch.
+_judged: dict[int | None, int] = {}
 _PHSAVE = PurePosixPath(PhCalculation._OUTPUT_SUBFOLDER) / "_ph0" / f"{PhCalculation._PREFIX}.phsave"
 
 
@@ -58,7 +59,10 @@ def imaginary_mode(
         found = _read_modes(node, transport)
     except (ParseError, OSError):
         return None  # not written yet, or just being written: the next look will tell
-    if found is None or found["lowest_cm1"] >= min_frequency_cm1:
+    if found is None:
+        return None
+    if found["lowest_cm1"] >= min_frequency_cm1:
+        _judged[node.pk] = len(found["representations"])
         return None
     node.base.extras.set_many({IMAGINARY_KEY: found["lowest_cm1"], STOPPED_KEY: time.time()})
     # Retrieved with the other files. An output of the monitor would be lost: aiida-core 2.9 can't checkpoint it.
@@ -93,7 +97,7 @@ def _read_modes(node: orm.CalcJobNode, transport: Transport) -> dict[str, Any] |
     names = transport.listdir(str(root / _PHSAVE), f"dynmat.{index}.*.xml")
     stored = sorted(int(name.split(".")[2]) for name in names)
     creator = node.inputs.parent_folder.creator
-    if len(stored) < 2 or index == 1 or creator is None:
+    if len(stored) < 2 or index == 1 or creator is None or len(stored) - 1 == _judged.get(node.pk):
         return None
     _, cartesian = read_qpoint_list(_read(transport, root / f"{PhCalculation._OUTPUT_DYNAMICAL_MATRIX_PREFIX}0"))
     structure = creator.inputs.structure

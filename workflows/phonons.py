@@ -12,15 +12,15 @@ from hts.dynmat import read_qpoint_list
 from hts.electrons import denser_mesh
 from hts.phonons import fractional_qpoint, irreducible_qpoints, search_order, star_sizes
 from hts.qpoint_search import UNSTABLE, QPointSearch
+from hts.stopped_jobs import STOPPED_BY_MONITOR
 from hts.symmetry import rotations
 from workflows import phonon_functions
 from workflows.calculations.ph import PhQPointCalculation
 from workflows.handlers import recover_ph
 from workflows.parsers.ph import read_matrix_file, read_partial_modes
-from workflows.pw import PwBaseWorkChain, job_options, mesh_kpoints, pw_inputs
+from workflows.pw import PwBaseWorkChain, afresh, job_options, mesh_kpoints, pw_inputs
 from workflows.scratch import clean, is_gone
 from workflows.stability import StabilityWorkChain
-from workflows.stage import STOPPED_BY_MONITOR
 
 Q2rCalculation = CalculationFactory("quantumespresso.q2r")
 _FRACTION_OF_WALLTIME = 0.9
@@ -77,7 +77,7 @@ class PhononsWorkChain(StabilityWorkChain):
         qpoints = irreducible_qpoints(found, mesh)
         known = self.inputs.softest_first.get_list() if "softest_first" in self.inputs else []
         order = search_order(qpoints, star_sizes(found, qpoints, mesh), [index - 1 for index in known])
-        self.ctx.qpoints = {f"q_{index + 1}": point for index, point in enumerate(qpoints.tolist())}
+        self.ctx.qpoints = qpoints.tolist()
         names = [f"q_{index + 1}" for index in order]
         self.ctx.search = QPointSearch(names, self.inputs.settings["phonons"]["max_confirmations"]).to_dict()
         self.ctx.levels = {
@@ -114,14 +114,11 @@ class PhononsWorkChain(StabilityWorkChain):
 
     def is_scratch_gone(self) -> bool:
         """Notice a cached scf without its wavefunctions."""
-        return bool(self.ctx.denser_scf.is_finished_ok and self.ctx.denser_scf.outputs.remote_folder.is_empty)
+        return is_gone(self.ctx.denser_scf)
 
     def run_scf_afresh(self) -> Any:
         """Submit it again, this time not from the cache."""
-        inputs = self._scf_inputs()
-        inputs["pw"]["metadata"]["disable_cache"] = True
-        inputs["metadata"]["call_link_label"] += "_afresh"
-        return ToContext(denser_scf=self.submit(PwBaseWorkChain, **inputs))
+        return ToContext(denser_scf=self.submit(PwBaseWorkChain, **afresh(self._scf_inputs())))
 
     def inspect_scf(self) -> ExitCode | None:
         """Keep its scratch for the q-points of that level."""
@@ -182,7 +179,7 @@ class PhononsWorkChain(StabilityWorkChain):
     def inspect_qpoints(self) -> None:
         """Judge each job; put failed ones back with what may help. One stopped for a sibling's sake is put back too."""
         for (point, level), job in zip(self.ctx.wave, self.ctx.jobs, strict=True):
-            if job.is_finished_ok and is_gone(job):
+            if is_gone(job):
                 self.report(f"{point.replace('_', ' ')}: cached, but its dvscf is gone; run afresh")
                 self.ctx.again[f"{level}:{point}"] = {"disable_cache": True}
             elif job.is_finished_ok:
@@ -216,14 +213,15 @@ class PhononsWorkChain(StabilityWorkChain):
         """Replace the predicted list of q-points by that of ph.x, should they ever differ."""
         _, cartesian = read_qpoint_list(read_matrix_file(job.outputs.retrieved, 0))
         found = fractional_qpoint(cartesian, np.array(self.inputs.structure.cell))
-        predicted = np.array([point for name, point in self.ctx.qpoints.items() if name.startswith("q_")])
+        predicted = np.array(self.ctx.qpoints)
         if found.shape == predicted.shape and np.allclose(found - predicted, np.rint(found - predicted), atol=1e-4):
             return
         self.report(f"ph.x lists {len(found)} irreducible q-points, {len(predicted)} were predicted: following ph.x")
-        self.ctx.qpoints = {f"q_{index + 1}": point for index, point in enumerate(found.tolist())}
+        self.ctx.qpoints = found.tolist()
+        names = [f"q_{index + 1}" for index in search_order(found)]
         search = QPointSearch.from_dict(self.ctx.search)
-        search.order = [point for point in search.order if point in self.ctx.qpoints]
-        search.add([f"q_{index + 1}" for index in search_order(found)])
+        search.order = [point for point in search.order if point in names]
+        search.add(names)
         self.ctx.search = search.to_dict()
 
     def run_q2r(self) -> Any:
@@ -249,14 +247,12 @@ class PhononsWorkChain(StabilityWorkChain):
         check = self._interpolate(job.outputs.force_constants, max_checks)
         search = QPointSearch.from_dict(self.ctx.search)
         search.add([f"i_{point['index']}" for point in check["points"]])
-        self.ctx.qpoints.update({f"i_{point['index']}": point["qpoint"] for point in check["points"]})
         self.ctx.search = search.to_dict()
         return None
 
     def judge(self) -> None:
         """Put the verdict into the graph."""
-        number = sum(1 for name in self.ctx.qpoints if name.startswith("q_"))
-        context = {**self._judging_context("dfpt", number), "recovered": self.ctx.recovered}
+        context = {**self._judging_context("dfpt", len(self.ctx.qpoints)), "recovered": self.ctx.recovered}
         self.ctx.phonons = phonon_functions.judge_phonons(
             structure=self.inputs.structure, context=orm.Dict(context), **self._findings()
         )

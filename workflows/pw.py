@@ -118,6 +118,19 @@ def pw_inputs(
     return {"pw": pw, "kpoints": kpoints}
 
 
+def afresh(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs of a ``PwBaseWorkChain`` so that its job runs, whatever the cache holds.
+
+    Parameters
+    ----------
+    inputs : dict
+        As from `pw_inputs`, with a ``call_link_label``.
+    """
+    pw = {**inputs["pw"], "metadata": {**inputs["pw"]["metadata"], "disable_cache": True}}
+    label = f"{inputs['metadata']['call_link_label']}_afresh"
+    return {**inputs, "pw": pw, "metadata": {**inputs["metadata"], "call_link_label": label}}
+
+
 def mesh_kpoints(mesh: tuple[int, int, int]) -> orm.KpointsData:
     """Return an unstored Gamma-centred mesh."""
     kpoints = orm.KpointsData()

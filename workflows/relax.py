@@ -11,6 +11,7 @@ from hts.magnetism import keeps_moment, magnetic_elements, magnetism_text, start
 from workflows import functions
 from workflows.pw import (
     PwBaseWorkChain,
+    afresh,
     basis_of,
     mesh_kpoints,
     pw_inputs,
@@ -18,7 +19,7 @@ from workflows.pw import (
     spin_namelists,
     without_projectors,
 )
-from workflows.scratch import clean
+from workflows.scratch import clean, is_gone
 from workflows.stage import StageWorkChain
 
 # PwCalculation's exit code ERROR_SYMMETRY_NON_ORTHOGONAL_OPERATION.
@@ -190,14 +191,11 @@ class RelaxWorkChain(StageWorkChain):
 
     def is_scratch_gone(self) -> bool:
         """Notice a cached scf whose scratch was removed: its numbers are there, its wavefunctions are not."""
-        return bool(self.ctx.scf.is_finished_ok and self.ctx.scf.outputs.remote_folder.is_empty)
+        return is_gone(self.ctx.scf)
 
     def run_scf_afresh(self) -> Any:
         """Submit the scf again, this time not from the cache: ph.x needs its wavefunctions."""
-        inputs = self._scf_inputs()
-        inputs["pw"]["metadata"]["disable_cache"] = True
-        inputs["metadata"]["call_link_label"] += "_afresh"
-        return ToContext(scf=self.submit(PwBaseWorkChain, **inputs))
+        return ToContext(scf=self.submit(PwBaseWorkChain, **afresh(self._scf_inputs())))
 
     def inspect_scf(self) -> ExitCode | None:
         """Compare the pressure with the target."""

@@ -38,12 +38,17 @@ def clean_folder(process: WorkChain, folder: orm.RemoteData) -> None:
         process.report(f"{folder.get_remote_path()} could not be removed: {error}")
 
 
-def is_gone(job: orm.CalcJobNode) -> bool:
-    """Notice a job taken from the cache whose scratch was removed since: its numbers are there, its files are not.
+def is_gone(process: orm.ProcessNode) -> bool:
+    """Notice a process that was served from the cache after its scratch was removed: it has numbers but no files.
 
     Parameters
     ----------
-    job : CalcJobNode
-        Finished.
+    process : ProcessNode
+        A job, or a work chain around one, with ``remote_folder`` if it ended well.
     """
-    return bool(job.base.caching.is_created_from_cache and job.outputs.remote_folder.is_empty)
+    if not process.is_finished_ok:
+        return False
+    # Only a job tells whether it came from the cache; that spares a look at the folder of one that ran.
+    if isinstance(process, orm.CalcJobNode) and not process.base.caching.is_created_from_cache:
+        return False
+    return bool(process.outputs.remote_folder.is_empty)

@@ -8,10 +8,8 @@ from aiida.engine import ProcessBuilder, WorkChain
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_pseudo.data.pseudo import UpfData
 
+from hts.stopped_jobs import STOPPED_BY_MONITOR
 from workflows.protocol import resolve_settings
-
-# Of a job that a monitor ended: no failure here, see `workflows.monitors`.
-STOPPED_BY_MONITOR = 150
 
 
 class StageWorkChain(WorkChain):

@@ -8,9 +8,7 @@ from typing import Any
 import click
 
 from hts.cli.options import json_option, profile_option
-
-# AiiDA's exit code of a job that a monitor ended: here a q-point that an imaginary mode had made superfluous.
-_STOPPED_BY_MONITOR = 150
+from hts.stopped_jobs import STOPPED_BY_MONITOR
 
 
 @click.command()
@@ -77,5 +75,5 @@ def _job_lines(jobs: list[dict[str, Any]]) -> list[str]:
 
 def _ending(job: dict[str, Any]) -> str:
     if job["state"] == "finished":
-        return "stopped" if job["exit_status"] == _STOPPED_BY_MONITOR else f"exit {job['exit_status']}"
+        return "stopped" if job["exit_status"] == STOPPED_BY_MONITOR else f"exit {job['exit_status']}"
     return str(job["state"]) if job["state"] in {"killed", "excepted"} else "running"

@@ -4,23 +4,14 @@ from pathlib import Path
 
 import click
 
-from hts.cli.options import profile_option
-from hts.errors import UserError
+from hts.cli.options import output_option, profile_option, require_writable, unwritable
 
 _XYZ, _XSF = (".xyz", ".extxyz"), (".axsf", ".xsf")
 
 
 @click.command()
 @click.argument("key")
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="Extended XYZ (.xyz) or animated XSF of XCrySDen (.axsf), by its ending.",
-)
+@output_option("Extended XYZ (.xyz) or animated XSF of XCrySDen (.axsf), by its ending.")
 @click.option("--pressure-gpa", type=float, metavar="P", help="At this rung; default: where the softest mode is.")
 @click.option(
     "--amplitude-ang",
@@ -47,10 +38,7 @@ def mode(
       hts mode Al4H -o al4h-softest.xyz
       hts mode perovskite-MgAlH3 --pressure-gpa 10 --amplitude-ang 0.5 -o mgalh3.axsf
     """
-    if path.suffix.lower() not in (*_XYZ, *_XSF):
-        raise UserError(f"{path} ends in {path.suffix or 'nothing'!r}, an animation ends in xyz or axsf; rename it")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: there is no folder {path.parent}; make it, or give another place")
+    require_writable(path, (*_XYZ, *_XSF), "an animation ends in xyz or axsf")
     from hts.mode_animation import animate_mode, animated_xsf, extended_xyz
     from hts.phonon_curves import qpoint_text
     from hts.store import modes
@@ -73,7 +61,7 @@ def mode(
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); give another place") from None
+        raise unwritable(path, error) from None
     symmetry = f", {found.irrep}" if found.irrep else ""
     cells = "x".join(map(str, moving.repeats))
     click.echo(

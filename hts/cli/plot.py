@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from hts.cli.hull import limit_option, pressure_option, settings_options
-from hts.cli.options import profile_option
-from hts.errors import UserError
+from hts.cli.options import output_option, profile_option, require_writable, unwritable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # What says when a file was made, so that the same picture is the same file.
 _DATES = {".png": None, ".svg": "Date", ".pdf": "CreationDate"}
+_ENDINGS = f"a picture ends in one of {', '.join(ending.removeprefix('.') for ending in _DATES)}"
 
 
 @click.group()
@@ -29,15 +29,7 @@ def plot() -> None:
     """
 
 
-_output_option = click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="PNG, SVG or PDF, by its ending.",
-)
+_output_option = output_option("PNG, SVG or PDF, by its ending.")
 
 
 @plot.command("hull")
@@ -66,7 +58,7 @@ def plot_hull(
       hts plot hull Ca-H --pressure-gpa 150 -o ca-h.svg
       hts plot hull Al-Mg-H --pressure-gpa 10 --max-hull-ev-per-atom 0.2 -o al-mg-h.png
     """
-    require_writable(path)
+    require_writable(path, _DATES, _ENDINGS)
     from hts.plots.hull import hull_figure, require_drawable
     from hts.store import hulls
     from hts.store import profile as profiles
@@ -107,7 +99,7 @@ def plot_enthalpy(
       hts plot enthalpy Al-H -o al-h.png
       hts plot enthalpy Ca-H --formula CaH2 --relative-to CaH2-mh2-pnma -o cah2.pdf
     """
-    require_writable(path)
+    require_writable(path, _DATES, _ENDINGS)
     from hts.plots.enthalpy import enthalpy_figure
     from hts.store import hulls
     from hts.store import profile as profiles
@@ -140,7 +132,7 @@ def plot_softening(key: str, path: Path, squared: bool, profile: str | None) -> 
       hts plot softening perovskite-Al4H -o softening.png
       hts plot softening Al4H --squared -o squared.svg
     """
-    require_writable(path)
+    require_writable(path, _DATES, _ENDINGS)
     from hts.plots.softening import softening_figure
     from hts.store import profile as profiles
     from hts.store import softening
@@ -164,28 +156,13 @@ def plot_bands(key: str, path: Path, pressure_gpa: float | None, profile: str | 
       hts plot bands Al4H -o bands.png
       hts plot bands perovskite-Al4H --pressure-gpa 10 -o bands-10gpa.pdf
     """
-    require_writable(path)
+    require_writable(path, _DATES, _ENDINGS)
     from hts.plots.bands import bands_figure
     from hts.store import profile as profiles
     from hts.store import softening
 
     profiles.load(profile)
     save(bands_figure(softening.load_bands(key, pressure_gpa)), path)
-
-
-def require_writable(path: Path) -> None:
-    """Refuse a file that cannot become a picture before anything is read.
-
-    Raises
-    ------
-    UserError
-        For an unknown ending, or a folder that is not there.
-    """
-    if path.suffix.lower() not in _DATES:
-        endings = ", ".join(ending.removeprefix(".") for ending in _DATES)
-        raise UserError(f"{path} ends in {path.suffix or 'nothing'!r}, a picture ends in one of {endings}; rename it")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: there is no folder {path.parent}; make it, or give another place")
 
 
 def save(figure: "Figure", path: Path) -> None:
@@ -203,5 +180,5 @@ def save(figure: "Figure", path: Path) -> None:
         with mpl.rc_context({"svg.hashsalt": "hts"}):
             figure.savefig(path, metadata={date: None} if date else None)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); give another place") from None
+        raise unwritable(path, error) from None
     click.echo(f"{path} written", err=True)

@@ -7,12 +7,13 @@ from typing import Any
 
 from aiida import orm
 
+from hts.stopped_jobs import STOPPED_BY_MONITOR
 from hts.store.process_tree import STAGES, JobCost, ProcessRow, descend, job_costs, rows_by_screening
 from hts.store.query import Screening, screenings
 
 # Exit codes that are no failure: ERROR_IONIC_CONVERGENCE_REACHED_EXCEPT_IN_FINAL_SCF of aiida-quantumespresso asks for
 # another pass; STOPPED_BY_MONITOR is a q-point that was ended because an imaginary mode had been found.
-_NO_FAILURE = {("PwCalculation", 501), ("PhQPointCalculation", 150)}
+_NO_FAILURE = {("PwCalculation", 501), ("PhQPointCalculation", STOPPED_BY_MONITOR)}
 _ENDED = ("finished", "excepted", "killed")
 
 

@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 from hts.errors import UserError
 from hts.phonon_curves import computed_points, folded
 from hts.store.query import find_candidate
-from hts.store.softening import PhononRung, crystal_of, phonon_rungs, rung_at
+from hts.store.softening import PhononRung, crystal_of, no_modes, phonon_rungs, rung_at
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,7 @@ def load_softest_mode(key: str, pressure_gpa: float | None = None) -> StoredMode
         rungs = [rung_at(screening, rungs, pressure_gpa, "phonons are")]
     found = [(rung, point) for rung in rungs for point in computed_points(rung.phonons.get_dict())]
     if not found:
-        raise UserError(
-            f"{screening.key} has a mode at no stored q-point (one atom at Gamma only translates); compute a denser "
-            "q-mesh"
-        )
+        raise no_modes(screening)
     rung, point = min(found, key=lambda pair: pair[1]["lowest_cm1"])
     return _mode(screening.key, rung, point)
 

@@ -9,11 +9,10 @@ from aiida import orm
 from aiida.common.links import LinkType
 
 from hts.job_times import parse_job_times
+from hts.stopped_jobs import STOPPED_KEY
 
 STAGES = ("relax", "hull", "decompress", "coupling", "tc")
 _TIMES_KEY = "hts_job_times"
-# Set by `workflows.monitors` on a job that it ends.
-_STOPPED_KEY = "hts_stopped_at"
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def _read_times(pk: int) -> tuple[float, float, bool] | None:
     times = parse_job_times(output) if output else None
     if times is not None:
         # A job that was killed has no second stamp: a monitor says when, else the engine noticed a little later.
-        ended = times[1] or job.base.extras.get(_STOPPED_KEY, job.mtime.timestamp())
+        ended = times[1] or job.base.extras.get(STOPPED_KEY, job.mtime.timestamp())
         result = (times[0], ended, True)
     elif "retrieved" in job.outputs:
         result = (job.ctime.timestamp(), job.mtime.timestamp(), False)

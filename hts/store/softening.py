@@ -50,10 +50,7 @@ def load_softening(key: str) -> Softening:
     ladder, rungs = phonon_rungs(screening)
     curves = softening_curves([(rung.pressure_gpa, rung.phonons.get_dict()) for rung in rungs])
     if not curves:
-        raise UserError(
-            f"{screening.key} has a mode at no stored q-point (one atom at Gamma only translates); compute a denser "
-            "q-mesh"
-        )
+        raise no_modes(screening)
     predicted = ladder.get("softening") or {}
     return Softening(
         key=screening.key,
@@ -131,6 +128,13 @@ def phonon_rungs(screening: Screening) -> tuple[dict[str, Any], list[PhononRung]
         for rung, uuid in zip(stored, uuids, strict=True)
     ]
     return ladder, rungs
+
+
+def no_modes(screening: Screening) -> UserError:
+    """Return the error for phonons without a single mode."""
+    return UserError(
+        f"{screening.key} has a mode at no stored q-point (one atom at Gamma only translates); compute a denser q-mesh"
+    )
 
 
 def rung_at(screening: Screening, rungs: Sequence[PhononRung], pressure_gpa: float, what: str) -> PhononRung:

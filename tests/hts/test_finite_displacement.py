@@ -19,9 +19,8 @@ from hts.finite_displacement import (
     phonopy_from_forces,
     supercell_bands,
     supercell_mesh,
-    to_yaml,
 )
-from hts.interpolation import interpolate_phonon, phonopy_from_q2r
+from hts.interpolation import interpolate_phonon, phonopy_from_q2r, phonopy_yaml
 from hts.phonons import fractional_qpoint, irreducible_qpoints, judge_qpoint, qpoint_modes
 from hts.symmetry import rotations
 from hts.units import BOHR_TO_ANG
@@ -213,7 +212,7 @@ def test_yaml_gives_back_the_same_phonons(rocksalt: Structure, tmp_path: Path) -
     forces = [spring_forces(plan.supercell, displaced) for displaced in plan.structures]
     phonon = phonopy_from_forces(rocksalt, mesh, plan.dataset, forces, masses_amu=[26.98, 2.014])
     path = tmp_path / "phonopy.yaml"
-    path.write_text(to_yaml(phonon))
+    path.write_text(phonopy_yaml(phonon, force_sets=True))
     loaded = phonopy.load(path, is_nac=False, produce_fc=False)
     assert loaded.forces == pytest.approx(phonon.forces, abs=1e-9)
     again = dynamical_matrices(loaded, rocksalt, mesh)

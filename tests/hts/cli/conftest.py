@@ -11,6 +11,7 @@ from aiida import orm
 from aiida.common.links import LinkType
 from pymatgen.core import Lattice, Structure
 
+from hts.cli.main import run
 from hts.dynmat import read_dynamical_matrix
 from hts.interpolation import interpolate
 from hts.phonons import fractional_qpoint, qpoint_modes
@@ -146,3 +147,22 @@ def descents(module_graph: Any) -> Callable[[], None]:
     module_graph.screening("Mg4H", state="waiting")
     module_graph.screening("CaH3", exit_status=402)
     return module_graph
+
+
+@pytest.fixture
+def refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[list[str], str], None]:
+    """Return a check that a command ends with 2 and one line that holds a message, and writes nothing."""
+
+    def check(arguments: list[str], message: str) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert run(arguments) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        [line] = captured.err.splitlines()
+        assert line.startswith("Error: ")
+        assert message in line
+        assert list(tmp_path.iterdir()) == []
+
+    return check

@@ -72,17 +72,8 @@ def test_a_rung_an_amplitude_and_the_other_format(descents, capsys, tmp_path: Pa
         ),
     ],
 )
-def test_mistakes_are_one_line(
-    descents, capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(["mode", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    [line] = captured.err.splitlines()
-    assert line.startswith("Error: ")
-    assert message in line
-    assert list(tmp_path.iterdir()) == []
+def test_mistakes_are_one_line(descents, refused, arguments: list[str], message: str) -> None:
+    refused(["mode", *arguments], message)
 
 
 def test_a_folder_is_no_file(descents, capsys, tmp_path: Path) -> None:

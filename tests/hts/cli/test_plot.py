@@ -86,17 +86,8 @@ def test_one_phase_from_another(hydrides, capsys, tmp_path: Path) -> None:
         (["tc", "-o", "x.png"], "No such command 'tc'"),
     ],
 )
-def test_mistakes_are_one_line(
-    hydrides, capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(["plot", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    [line] = captured.err.splitlines()
-    assert line.startswith("Error: ")
-    assert message in line
-    assert list(tmp_path.iterdir()) == []
+def test_mistakes_are_one_line(hydrides, refused, arguments: list[str], message: str) -> None:
+    refused(["plot", *arguments], message)
 
 
 def test_a_folder_is_no_file(hydrides, capsys, tmp_path: Path) -> None:
