@@ -26,20 +26,32 @@ _UNIT_NAMES = {
 }
 _EPW_HEADER = re.compile(r"a2f and integrated 2\*a2f/w for\s+(\d+)\s+smearing")
 # Its format is (f12.7, 20f12.7): with more than 10 smearings a row goes on in the next line.
-_EPW_NUMBERS_IN_LINE = 21
+_EPW_NUMBERS_IN_LINE = (21, 21)
+# EPW after 5.9 (`write_a2f`) always writes energy, alpha2F and its integral, whatever number its header gives.
+_EPW_SINGLE = 3
+_LAMBDA_X_HEADER = re.compile(r"#\s*E\s*\(THz\)((?:\s+\d*\.\d+(?:[eE][-+]?\d+)?)+)\s*")
+# Its formats are ('# E(THz)', 10(f10.3)) and (f8.4, 10(f10.5)): with more than 10 smearings both go on in next lines.
+_LAMBDA_X_NUMBERS_IN_LINE = (11, 10)
 # Fortran drops the E before an exponent of three digits and may write D for it.
 _FORTRAN_NUMBER = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))(?:[dD]([+-]?\d+)|([+-]\d{3}))")
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the header says: name of the format, unit, number of alpha2F columns, numbers in a row, end mark."""
+    """What the header says.
+
+    Name of the format, unit, number of alpha2F columns and what they are, numbers in a row and in its first and further
+    lines, end mark, number of header lines that look like rows.
+    """
 
     name: str = "columns"
     unit: str | None = None
     n_spectra: int | None = None
+    columns: str = "unknown"
     width: int | None = None
+    numbers_in_line: tuple[int, int] | None = None
     end_mark: str | None = None
+    n_header: int = 0
 
 
 def read_alpha2f(
@@ -96,6 +108,34 @@ def read_alpha2f(
     return energy * mev_per_unit, spectrum
 
 
+def smearing_columns(path: str | Path) -> list[int]:
+    """Columns of a file that hold alpha2F of one material at different smearings, for `read_alpha2f`.
+
+    Parameters
+    ----------
+    path
+        EPW's prefix.a2f (phonon smearings) or QE's alpha2F.dat (electronic ones).
+
+    Returns
+    -------
+    list
+        1 to the number of smearings.
+
+    Raises
+    ------
+    UserError
+        As `read_alpha2f` for a file that cannot be read; for any other format, whose columns are modes (a2F.dosN,
+        prefix.a2f_proj) or unknown.
+    """
+    layout = _layout(_lines(path))
+    if layout.n_spectra is None or layout.columns != "smearings":
+        raise UserError(
+            f"{path}: the columns of {layout.name} are {layout.columns}, wanted smearings as in EPW's prefix.a2f or "
+            "alpha2F.dat of lambda.x: name the columns to compare with --column"
+        )
+    return list(range(1, layout.n_spectra + 1))
+
+
 def _lines(path: str | Path) -> list[str]:
     """Read the lines of a text file that is not empty."""
     try:
@@ -114,22 +154,50 @@ def _lines(path: str | Path) -> list[str]:
 
 def _layout(lines: list[str]) -> _Layout:
     """Recognise the format by what stands above the first row of numbers."""
-    header_lines = []
-    for line in lines:
-        if _numbers(line):
-            break
-        header_lines.append(line)
-    header = "\n".join(header_lines)
+    n_header = next((index for index, line in enumerate(lines) if _numbers(line)), len(lines))
+    header = "\n".join(lines[:n_header])
     epw = _EPW_HEADER.search(header)
     if epw:
-        n_smearings = int(epw[1])
-        return _Layout("EPW prefix.a2f", "meV", n_smearings, 1 + 2 * n_smearings, "integrated el-ph coupling")
+        single = n_header < len(lines) and len(_numbers(lines[n_header])) == _EPW_SINGLE
+        n_smearings = 1 if single else int(epw[1])
+        return _Layout(
+            "EPW prefix.a2f",
+            "meV",
+            n_smearings,
+            "smearings",
+            1 + 2 * n_smearings,
+            _EPW_NUMBERS_IN_LINE,
+            "integrated el-ph coupling",
+        )
     if "a2f_modeproj" in header:
-        return _Layout("EPW prefix.a2f_proj", "meV", end_mark="lambda_int")
+        return _Layout("EPW prefix.a2f_proj", "meV", columns="modes", end_mark="lambda_int")
     if "Eliashberg function a2F" in header and "frequencies in Rydberg" in header:
-        return _Layout("matdyn.x a2F.dos", "Ry", end_mark="lambda")
+        return _Layout("matdyn.x a2F.dos", "Ry", columns="modes", end_mark="lambda")
+    lambda_x = _LAMBDA_X_HEADER.fullmatch(header.strip())
+    if lambda_x:
+        return _lambda_x_layout(lines, n_header, len(lambda_x[1].split()))
     named = [name for name, pattern in _UNIT_NAMES.items() if pattern.search(header)]
     return _Layout(unit=named[0] if len(named) == 1 else None)
+
+
+def _lambda_x_layout(lines: list[str], n_header: int, n_smearings: int) -> _Layout:
+    """Count the smearings of alpha2F.dat: a header of more than ten goes on in lines without a mark.
+
+    A row begins with its energy and has 11 numbers in its first line then, so that it is told from the header.
+    """
+    first, further = _LAMBDA_X_NUMBERS_IN_LINE
+    while n_smearings % further == 0 and n_header < len(lines) and 0 < len(_numbers(lines[n_header])) < first:
+        n_smearings += len(_numbers(lines[n_header]))
+        n_header += 1
+    return _Layout(
+        "lambda.x alpha2F.dat",
+        "THz",
+        n_smearings,
+        "smearings",
+        1 + n_smearings,
+        _LAMBDA_X_NUMBERS_IN_LINE,
+        n_header=n_header,
+    )
 
 
 def _unit(path: str | Path, unit: str | None, layout: _Layout) -> str:
@@ -156,10 +224,11 @@ def _table(path: str | Path, lines: list[str], layout: _Layout) -> NDArray[np.fl
         if values is None:
             ended = True
             break
-        row = rows.pop() + values if broken else values
+        further = broken
+        row = rows.pop() + values if further else values
         rows.append(row)
         width = width or len(row)
-        broken = layout.width is not None and len(row) < width and len(values) == _EPW_NUMBERS_IN_LINE
+        broken = len(row) < width and _line_is_full(layout, len(values), further)
         if len(row) != width and not broken:
             raise UserError(
                 f"{path}: the row ending in line {number} has {len(row)} columns, wanted {width}: the file is damaged "
@@ -167,8 +236,8 @@ def _table(path: str | Path, lines: list[str], layout: _Layout) -> NDArray[np.fl
             )
     if broken or (layout.end_mark is not None and not ended):
         raise UserError(
-            f"{path}: the end of {layout.name} (last row, then {layout.end_mark!r}) is missing, wanted a whole file: "
-            "it is truncated, rerun the code that wrote it"
+            f"{path}: the end of {layout.name} (last row, then {layout.end_mark or 'nothing'!r}) is missing, wanted a "
+            "whole file: it is truncated, rerun the code that wrote it"
         )
     if width is None or width < 2 or len(rows) < 2:
         raise UserError(
@@ -178,10 +247,15 @@ def _table(path: str | Path, lines: list[str], layout: _Layout) -> NDArray[np.fl
     return np.array(rows)
 
 
+def _line_is_full(layout: _Layout, n_numbers: int, further: bool) -> bool:
+    """Tell whether a line of a row, the first or a further one, is as long as its format allows."""
+    return layout.numbers_in_line is not None and n_numbers == layout.numbers_in_line[further]
+
+
 def _data_lines(path: str | Path, lines: list[str], layout: _Layout) -> Iterator[tuple[int, list[float] | None]]:
     """Yield line number and numbers of each row below the header; None in place of numbers at the end mark."""
     started = False
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines[layout.n_header :], start=1 + layout.n_header):
         stripped = line.strip()
         values = _numbers(stripped)
         if values:

@@ -10,7 +10,7 @@ W. L. McMillan, Phys. Rev. 167, 331 (1968), https://doi.org/10.1103/PhysRev.167.
 P. B. Allen and R. C. Dynes, Phys. Rev. B 12, 905 (1975), https://doi.org/10.1103/PhysRevB.12.905
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,11 @@ from hts.units import BOLTZMANN_MEV_PER_K
 NEGATIVE_TOLERANCE = 0.01
 # Tc of MgB2 in K, the scale of the figure of merit.
 REFERENCE_TC_K = 39.0
+# What a given mu* means to the Eliashberg equations: see `hts.eliashberg`.
+AT_CUTOFF, RESCALED = "at_cutoff", "rescaled"
+MU_STAR_CONVENTIONS = (AT_CUTOFF, RESCALED)
+# Step in 1/mu* of the isotope coefficient: Tc, known to 1e-8, then gives it to 1e-6.
+ISOTOPE_STEP = 0.01
 
 
 @dataclass(frozen=True)
@@ -217,56 +222,102 @@ def figure_of_merit(tc_k: float, pressure_gpa: float) -> float:
     return tc_k / float(np.hypot(pressure_gpa, REFERENCE_TC_K))
 
 
+def isotope_coefficient(tc_of_mu_star: Callable[[float], float | None], mu_star: float) -> float | None:
+    """Isotope coefficient alpha = -dlnTc/dlnM when the masses of all atoms scale together.
+
+    Heavier by a factor s, every phonon energy falls by sqrt(s) while alpha2F keeps its height, lambda with it. The
+    Coulomb repulsion belongs to the electrons and stays: with the cutoff falling like the phonon energies, 1/mu* grows
+    by ln(s)/2 (Morel and Anderson). Tc is a phonon energy times a function of mu*, so
+
+        alpha = 1/2 - 1/2 dlnTc/d(1/mu*),
+
+    which for McMillan's formula is his isotope coefficient. The same in both mu* conventions, whose 1/mu* differ by a
+    constant.
+
+    Parameters
+    ----------
+    tc_of_mu_star
+        Tc in K (0 or None where there is none) as a function of mu*, all phonon energies fixed.
+    mu_star
+        Coulomb pseudopotential, at least 0.
+
+    Returns
+    -------
+    float or None
+        The coefficient: exactly 0.5 for mu* = 0, less otherwise, negative where Tc is about to vanish. None where there
+        is no Tc within the step of 0.01 in 1/mu* that differentiates.
+
+    References
+    ----------
+    McMillan, https://doi.org/10.1103/PhysRev.167.331, and Morel and Anderson,
+    https://doi.org/10.1103/PhysRev.125.1263
+    """
+    step = ISOTOPE_STEP
+    heavier_k, lighter_k = (tc_of_mu_star(mu_star / (1 + side * step * mu_star)) for side in (1, -1))
+    if not heavier_k or not lighter_k:
+        return None
+    return 0.5 - float(np.log(heavier_k / lighter_k)) / (4 * step)
+
+
 def tc_table(
-    energy_mev: ArrayLike, alpha2f: ArrayLike, mu_stars: Sequence[float], *, cutoff_factor: float = 10.0
+    energy_mev: ArrayLike,
+    alpha2f: ArrayLike,
+    mu_stars: Sequence[float],
+    *,
+    cutoff_factor: float = 10.0,
+    mu_star_convention: str = AT_CUTOFF,
+    pressure_gpa: float | None = None,
+    gap: bool = False,
 ) -> dict[str, Any]:
     """All that `hts tc --json` prints: moments, and for each mu* the Tc of two formulas and of Eliashberg theory.
 
     Parameters
     ----------
-    energy_mev
-        Energies in meV, shape (n,), strictly increasing.
-    alpha2f
-        Dimensionless Eliashberg function, shape (n,).
+    energy_mev, alpha2f
+        Energies in meV, strictly increasing, and the dimensionless Eliashberg function, both of shape (n,).
     mu_stars
-        Coulomb pseudopotentials, in the order in which they are reported.
+        Coulomb pseudopotentials, in the order in which they are reported; the first one ranks.
     cutoff_factor
-        Matsubara cutoff in units of the highest phonon energy; mu* is applied there, not rescaled.
+        Matsubara cutoff in units of the highest phonon energy.
+    mu_star_convention
+        ``at_cutoff``: the Eliashberg equations take mu* at their cutoff, as given; ``rescaled``: mu* is that of omega_2
+        and is carried to the cutoff. The formulas take it as given.
+    pressure_gpa
+        Pressure in GPa, for the figure of merit.
+    gap
+        Solve for the gap and the isotope coefficients too: four times the work.
 
     Returns
     -------
     dict
-        ``lambda``, ``omega_log_mev``, ``omega_2_mev`` (both None for a zero spectrum) and ``tc``, a list of
-        ``mu_star``, ``mcmillan_k``, ``allen_dynes_k``, ``eliashberg_k``, ``status``. The status is that of the
-        Eliashberg Tc: ``superconducting``, ``not_superconducting`` (Tc is 0) or ``not_bracketed`` (Tc is None: it lies
-        below the lowest temperature that is looked at). See `hts.eliashberg.eliashberg_tc`.
+        ``lambda``, ``omega_log_mev``, ``omega_2_mev`` (both None for a zero spectrum), ``mu_star_convention``, ``tc``
+        (a list of `hts.tc_rows.tc_row`, one for each mu*), ``status`` (of the first mu*) and ``spread``
+        (`hts.tc_rows.tc_spread`).
 
     Raises
     ------
     ValueError
-        As `spectrum_on_positive_energies`, and for a mu* that is negative or not finite.
+        As `spectrum_on_positive_energies`; without any mu*, for one that is negative, not finite or impossible to
+        rescale, for an unknown convention.
     """
-    # Imported here: hts.eliashberg builds on this module and brings scipy with it.
-    from hts.eliashberg import eliashberg_tc
+    # Imported here: it builds on this module and brings scipy with it.
+    from hts.tc_rows import tc_row, tc_spread
 
+    if not mu_stars:
+        raise ValueError("no mu* was given, wanted at least one: 0.10 is usual")
+    if mu_star_convention not in MU_STAR_CONVENTIONS:
+        raise ValueError(f"mu* convention {mu_star_convention!r}: wanted {' or '.join(MU_STAR_CONVENTIONS)}")
     found = moments(energy_mev, alpha2f)
-    rows = []
-    for mu_star in mu_stars:
-        solved = eliashberg_tc(energy_mev, alpha2f, mu_star, cutoff_factor=cutoff_factor)
-        rows.append(
-            {
-                "mu_star": float(mu_star),
-                "mcmillan_k": mcmillan_tc_k(found.lambda_, found.omega_log_mev, mu_star),
-                "allen_dynes_k": allen_dynes_tc_k(found.lambda_, found.omega_log_mev, found.omega_2_mev, mu_star),
-                "eliashberg_k": solved.tc_k,
-                "status": solved.status,
-            }
-        )
+    settings = {"cutoff_factor": cutoff_factor, "rescale_mu_star": mu_star_convention == RESCALED}
+    rows = [tc_row(energy_mev, alpha2f, mu, settings, pressure_gpa=pressure_gpa, gap=gap) for mu in mu_stars]
     return {
         "lambda": found.lambda_,
         "omega_log_mev": found.omega_log_mev,
         "omega_2_mev": found.omega_2_mev,
+        "mu_star_convention": mu_star_convention,
         "tc": rows,
+        "status": rows[0]["status"],
+        "spread": tc_spread(rows),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hts.alpha2f import read_alpha2f
+from hts.alpha2f import read_alpha2f, smearing_columns
 from hts.errors import UserError
 from hts.superconductivity import mcmillan_tc_k, moments
 from hts.units import BOLTZMANN_MEV_PER_K, MEV_PER_CM1, MEV_PER_RY, MEV_PER_THZ
@@ -155,6 +155,59 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path: Path, text: str, unit: str 
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def lambda_x_text(n_smearings: int, n_rows: int = 4) -> str:
+    """Text in the formats of lambda.x, ('# E(THz)', 10(f10.3)) and (f8.4, 10(f10.5)): past ten, the next line."""
+
+    def lines(start: str, values: list[str]) -> str:
+        chunks = ["".join(values[first : first + 10]) for first in range(0, len(values), 10)]
+        return start + "\n".join(chunks) + "\n"
+
+    text = lines("# E(THz)", [f"{0.005 * i:10.3f}" for i in range(1, n_smearings + 1)])
+    for row in range(n_rows):
+        text += lines(f"{row:8.4f}", [f"{row + 0.01 * i:10.5f}" for i in range(1, n_smearings + 1)])
+    return text
+
+
+@pytest.mark.parametrize("n_smearings", [1, 9, 10, 11, 20, 25, 50])
+def test_lambda_x_breaks_rows_after_ten_smearings(tmp_path: Path, n_smearings: int) -> None:
+    path = written(tmp_path, lambda_x_text(n_smearings), "alpha2F.dat")
+    assert smearing_columns(path) == list(range(1, n_smearings + 1))
+    energy, spectrum = read_alpha2f(path, column=n_smearings)
+    assert energy == pytest.approx(MEV_PER_THZ * np.arange(4))
+    assert spectrum == pytest.approx(np.arange(4) + 0.01 * n_smearings)
+    with pytest.raises(UserError, match=f"the file has 1 to {n_smearings}"):
+        read_alpha2f(path, column=n_smearings + 1)
+
+
+def test_a_lambda_x_row_broken_in_the_middle_is_refused(tmp_path: Path) -> None:
+    lines = lambda_x_text(20).splitlines(keepends=True)
+    with pytest.raises(UserError, match="truncated"):
+        read_alpha2f(written(tmp_path, "".join(lines[:-1])))
+    with pytest.raises(UserError, match="damaged"):
+        read_alpha2f(written(tmp_path, "".join(lines[:3] + lines[4:])))
+
+
+def test_newer_epw_announces_ten_smearings_and_writes_one(tmp_path: Path) -> None:
+    """`write_a2f` of EPW after 5.9 prints nqsmear, 10 by default, in the header of a file with three columns."""
+    text = EPW.read_text(encoding="utf-8")
+    assert "for    1 smearing" in text
+    newer = written(tmp_path, text.replace("for    1 smearing", "for   10 smearing"), "newer.a2f")
+    assert smearing_columns(newer) == [1]
+    assert np.array_equal(read_alpha2f(newer), read_alpha2f(EPW))
+    with pytest.raises(UserError, match="the file has 1 to 1"):
+        read_alpha2f(newer, column=2)
+
+
+def test_smearings_are_told_from_modes(tmp_path: Path) -> None:
+    assert smearing_columns(EPW) == [1]
+    assert smearing_columns(LAMBDA_X) == list(range(1, 11))
+    assert smearing_columns(written(tmp_path, epw_text(20), "many.a2f")) == list(range(1, 21))
+    with pytest.raises(UserError, match="are modes, wanted smearings"):
+        smearing_columns(MATDYN)
+    with pytest.raises(UserError, match="are unknown, wanted smearings"):
+        smearing_columns(written(tmp_path, "# meV\n1 0.1 0.2\n2 0.2 0.3\n", "plain.dat"))
 
 
 @pytest.mark.parametrize("column", [-1, 0, 2, 7])

@@ -12,6 +12,7 @@ from hts.superconductivity import (
     Moments,
     allen_dynes_tc_k,
     figure_of_merit,
+    isotope_coefficient,
     mcmillan_tc_k,
     moments,
     tc_table,
@@ -63,8 +64,11 @@ def test_a_zero_spectrum_has_no_average_energy_and_no_tc() -> None:
             "allen_dynes_k": 0.0,
             "eliashberg_k": 0.0,
             "status": "not_superconducting",
+            "mu_star_at_cutoff": 0.1,
+            "cutoff_mev": 0.0,
         }
     ]
+    assert table["spread"] == {"formulas_k": [0.0, 0.0], "mu_star_k": [0.0, 0.0]}
     assert json.loads(json.dumps(table, allow_nan=False))["omega_log_mev"] is None
 
 
@@ -168,11 +172,117 @@ def test_figure_of_merit(tc_k: float, pressure_gpa: float, merit: float) -> None
     assert figure_of_merit(tc_k, pressure_gpa) == pytest.approx(merit, abs=1e-3)
 
 
+# lambda, mu* and "beta (McMillan isotope coefficient)" in the result.json of GitGreg228/a2f 22ece66, examples-public:
+# CaH6 at 150 GPa, LaYH20 at 200 GPa, Nb3Sn, ThH9 at 100 and 200 GPa.
+PUBLISHED_ISOTOPE = [
+    (3.246, 0.1, 0.49233),
+    (2.699, 0.1, 0.4913),
+    (1.613, 0.1, 0.48639),
+    (1.428, 0.1, 0.4845),
+    (0.772, 0.1, 0.46506),
+]
+
+
+@pytest.mark.parametrize(("lambda_", "mu_star", "published"), PUBLISHED_ISOTOPE)
+def test_isotope_coefficient_of_mcmillan_is_the_published_one(lambda_: float, mu_star: float, published: float) -> None:
+    found = isotope_coefficient(lambda mu: mcmillan_tc_k(lambda_, 50.0, mu), mu_star)
+    assert found == pytest.approx(published, abs=5e-5)
+
+
+@given(lambda_=st.floats(0.4, 5), mu_star=st.floats(0.01, 0.15))
+def test_isotope_coefficient_of_mcmillan_in_closed_form(lambda_: float, mu_star: float) -> None:
+    """McMillan, Phys. Rev. 167, 331 (1968): half of 1 + mu*^2 dlnTc/dmu*, the derivative that of his exponent."""
+    net = lambda_ - mu_star * (1 + 0.62 * lambda_)
+    closed = 0.5 * (1 - mu_star**2 * 1.04 * (1 + lambda_) * (1 + 0.62 * lambda_) / net**2)
+    found = isotope_coefficient(lambda mu: mcmillan_tc_k(lambda_, 50.0, mu), mu_star)
+    assert found == pytest.approx(closed, abs=1e-4)
+
+
+def test_isotope_coefficient_without_repulsion_or_without_tc() -> None:
+    assert isotope_coefficient(lambda mu: allen_dynes_tc_k(1.0, 50.0, 60.0, mu), 0.0) == 0.5
+    assert isotope_coefficient(lambda mu: mcmillan_tc_k(0.1, 50.0, mu), 0.13) is None
+    assert isotope_coefficient(lambda _: None, 0.1) is None
+
+
+ROW = ["mu_star", "mcmillan_k", "allen_dynes_k", "eliashberg_k", "status", "mu_star_at_cutoff", "cutoff_mev"]
+
+
 def test_tc_table_is_the_contract_of_hts_tc() -> None:
     table = tc_table(*debye(1.0, n=300), [0.10, 0.13])
-    assert list(table) == ["lambda", "omega_log_mev", "omega_2_mev", "tc"]
+    assert list(table) == [
+        "lambda",
+        "omega_log_mev",
+        "omega_2_mev",
+        "mu_star_convention",
+        "tc",
+        "status",
+        "spread",
+    ]
     assert [row["mu_star"] for row in table["tc"]] == [0.10, 0.13]
     for row in table["tc"]:
-        assert list(row) == ["mu_star", "mcmillan_k", "allen_dynes_k", "eliashberg_k", "status"]
+        assert list(row) == ROW
         assert row["status"] == "superconducting"
         assert row["eliashberg_k"] > row["allen_dynes_k"] > row["mcmillan_k"] > 0
+        assert row["mu_star_at_cutoff"] == row["mu_star"]
+        assert row["cutoff_mev"] == pytest.approx(300.0)
+    first, second = table["tc"]
+    assert table["status"] == "superconducting"
+    assert table["spread"] == {
+        "formulas_k": [first["mcmillan_k"], first["eliashberg_k"]],
+        "mu_star_k": [second["allen_dynes_k"], first["allen_dynes_k"]],
+    }
+
+
+def test_a_rescaled_mu_star_lowers_the_eliashberg_tc_only() -> None:
+    plain = tc_table(*debye(1.0, n=300), [0.10])
+    rescaled = tc_table(*debye(1.0, n=300), [0.10], mu_star_convention="rescaled")
+    assert (plain["mu_star_convention"], rescaled["mu_star_convention"]) == ("at_cutoff", "rescaled")
+    # The cutoff is 10 sqrt(2) omega_2 of a Debye spectrum.
+    assert 1 / rescaled["tc"][0]["mu_star_at_cutoff"] == pytest.approx(10 - math.log(10 * math.sqrt(2)), rel=1e-4)
+    assert rescaled["tc"][0]["eliashberg_k"] < plain["tc"][0]["eliashberg_k"]
+    assert rescaled["tc"][0]["allen_dynes_k"] == plain["tc"][0]["allen_dynes_k"]
+
+
+def test_an_unknown_member_makes_the_spread_over_formulas_unknown() -> None:
+    table = tc_table(*debye(0.12, n=300), [0.10, 0.0])
+    assert [row["status"] for row in table["tc"]] == ["not_bracketed", "superconducting"]
+    assert table["status"] == "not_bracketed"
+    assert table["spread"]["formulas_k"] is None
+    assert table["spread"]["mu_star_k"] == [row["allen_dynes_k"] for row in table["tc"]]
+
+
+def test_figure_of_merit_and_gap_on_request() -> None:
+    table = tc_table(*debye(1.0, n=300), [0.0, 0.13], pressure_gpa=52.0, gap=True)
+    for row in table["tc"]:
+        assert list(row) == [*ROW, "figure_of_merit", "eliashberg_figure_of_merit", "gap", "isotope_coefficient"]
+        # 39, 52, 65: a Pythagorean triple.
+        assert row["figure_of_merit"] == pytest.approx(row["allen_dynes_k"] / 65.0)
+        assert row["eliashberg_figure_of_merit"] == pytest.approx(row["eliashberg_k"] / 65.0)
+        assert 3.53 < row["gap"]["gap_ratio"] < 5.0
+        assert row["gap"]["temperature_k"] == pytest.approx(0.1 * row["eliashberg_k"])
+    free, repelled = (row["isotope_coefficient"] for row in table["tc"])
+    assert free == {"mcmillan": 0.5, "allen_dynes": 0.5, "eliashberg": 0.5}
+    assert all(0.4 < value < 0.5 for value in repelled.values())
+    json.dumps(table, allow_nan=False)
+
+
+def test_figure_of_merit_and_gap_where_tc_is_unknown() -> None:
+    (row,) = tc_table(*debye(0.12, n=300), [0.12], pressure_gpa=0.0, gap=True)["tc"]
+    assert row["status"] == "not_bracketed"
+    assert row["figure_of_merit"] == 0.0
+    assert row["eliashberg_figure_of_merit"] is None
+    assert row["gap"] == {
+        "status": "not_bracketed",
+        "temperature_k": None,
+        "gap_mev": None,
+        "z": None,
+        "gap_ratio": None,
+    }
+    assert row["isotope_coefficient"] == {"mcmillan": None, "allen_dynes": None, "eliashberg": None}
+
+
+def test_a_table_needs_a_mu_star_and_a_known_convention() -> None:
+    with pytest.raises(ValueError, match=r"no mu\* was given"):
+        tc_table(*debye(1.0, n=300), [])
+    with pytest.raises(ValueError, match="wanted at_cutoff or rescaled"):
+        tc_table(*debye(1.0, n=300), [0.1], mu_star_convention="at-cutoff")
