@@ -13,6 +13,7 @@ from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 from aiida.orm import Computer, InstalledCode, QueryBuilder
 
+from hts.epw_input import VERSION_EXTRA, banner_version
 from hts.errors import UserError
 from hts.job_times import FINISHED_LINE, STARTED_LINE
 
@@ -25,6 +26,7 @@ CODES: dict[str, tuple[str, str]] = {
     "ph": ("ph.x", "hts.ph"),
     "q2r": ("q2r.x", "quantumespresso.q2r"),
     "epw": ("epw.x", "hts.epw"),
+    "projwfc": ("projwfc.x", "quantumespresso.projwfc"),
 }
 
 VERSION_SECONDS = 20
@@ -65,7 +67,7 @@ def find_executables(bin_dir: Path | None = None) -> dict[str, Path]:
     Returns
     -------
     dict
-        Absolute paths by code label (`pw`, `ph`, `q2r`, `epw`).
+        Absolute paths by code label (`pw`, `ph`, `q2r`, `epw`, `projwfc`).
 
     Raises
     ------
@@ -125,6 +127,8 @@ def has_job_stamps() -> bool:
 def setup_codes(executables: Mapping[str, Path]) -> dict[str, bool]:
     """Make the codes `pw@localhost`, `ph@localhost`, … unless they exist.
 
+    The version of epw.x is written beside its code each time, because the keywords of its input depend on it.
+
     Parameters
     ----------
     executables
@@ -154,6 +158,8 @@ def setup_codes(executables: Mapping[str, Path]) -> dict[str, bool]:
                 default_calc_job_plugin=CODES[label][1],
                 description=f"{CODES[label][0]} found by hts setup",
             ).store()
+    if "epw" in executables:
+        _record_epw_version(executables["epw"])
     return {f"{label}@{COMPUTER_LABEL}": code is None for label, code in existing.items()}
 
 
@@ -220,6 +226,13 @@ def _existing_code(label: str) -> InstalledCode | None:
     query.append(InstalledCode, filters={"label": label}, with_computer="computer").order_by({InstalledCode: "id"})
     found = query.first(flat=True)
     return found if isinstance(found, InstalledCode) else None
+
+
+def _record_epw_version(executable: Path) -> None:
+    code = _existing_code("epw")
+    version = banner_version(_version(executable))
+    if code is not None and version is not None:
+        code.base.extras.set(VERSION_EXTRA, version)
 
 
 def _require_same(code: InstalledCode, executable: Path, plugin: str) -> None:

@@ -2,13 +2,18 @@
 
 from typing import Any
 
+import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
-from hts.epw_output import classify_error, error_text, parse_a2f, parse_bands, parse_phdos, parse_stdout
+from hts.epw_decay import DECAY_UNITS, parse_decay
+from hts.epw_gaps import GapDistribution, gap_distribution, parse_gap_surface, surface_temperature_k
+from hts.epw_output import classify_error, error_text, parse_stdout
+from hts.epw_spectra import parse_a2f, parse_bands, parse_phdos
 from hts.errors import ParseError
-from workflows.calculations.epw import PREFIX
+from hts.wannier90_output import parse_wannier_bands
+from workflows.calculations.epw_checks import PREFIX, assumed_version, lower_keywords
 
 
 class EpwParser(Parser):
@@ -17,33 +22,55 @@ class EpwParser(Parser):
     def parse(self, **_: Any) -> ExitCode | None:
         """Attach what can be read, and return the exit code of the first thing that went wrong."""
         stdout = self._content(self.node.get_option("output_filename"))
+        values: dict[str, Any] = {}
         if stdout.strip():
-            self.out("output_parameters", orm.Dict(parse_stdout(stdout)))
+            values = parse_stdout(stdout)
+            self._compare_versions(values["code_version"])
+            self.out("output_parameters", orm.Dict(values))
+        self._keywords = lower_keywords(self.node.inputs.parameters)
         invalid = self._spectra()
+        self._wannier()
+        self._gaps(values)
         if self.node.exit_status is not None:
             # The scheduler has already said why (out of time, out of memory, node failure): nothing here knows better.
             return ExitCode(self.node.exit_status, self.node.exit_message)
         # epw.x on a full disk can end with an empty file and status 0.
         if not stdout.strip():
             return self.exit_codes.ERROR_OUTPUT_STDOUT_MISSING
-        return self._failure(stdout) or self._spectrum_failure(invalid)
+        return self._failure(stdout, values) or self._spectrum_failure(invalid) or self._gap_failure(values)
 
-    def _failure(self, stdout: str) -> ExitCode | None:
+    def _failure(self, stdout: str, values: dict[str, Any]) -> ExitCode | None:
         stderr = self._content(self.node.get_option("scheduler_stderr"))
         name = classify_error(stdout, stderr)
-        finished = self.outputs.output_parameters["job_done"]
         if name is None:
-            return None if finished else self.exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE
+            return None if values["job_done"] else self.exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE
         reason = error_text(stdout) or " ".join(stderr.split())[:200] or "no message"
         return getattr(self.exit_codes, name).format(reason=reason)  # type: ignore[no-any-return]
 
     def _spectrum_failure(self, invalid: str | None) -> ExitCode | None:
-        keywords = {key.lower(): value for key, value in self.node.inputs.parameters["INPUTEPW"].items()}
         if invalid:
             return self.exit_codes.ERROR_ALPHA2F_INVALID.format(reason=invalid)
-        if keywords.get("eliashberg") and "alpha2f" not in self.outputs:
+        if self._keywords.get("eliashberg") and "alpha2f" not in self.outputs:
             return self.exit_codes.ERROR_ALPHA2F_MISSING
         return None
+
+    def _gap_failure(self, values: dict[str, Any]) -> ExitCode | None:
+        """Name the first temperature at which the Eliashberg equations failed; the earlier ones are attached."""
+        for entry in values.get("eliashberg", ()):
+            reason = f"{entry['temperature_k']:g} K in {entry['iterations']} iterations"
+            if entry["converged"] is False:
+                reason += ": the gap fell to zero, this is above Tc" if entry["collapsed"] else ""
+                return self.exit_codes.ERROR_ELIASHBERG_NOT_CONVERGED.format(reason=reason)
+            if entry["pade_failed"]:
+                return self.exit_codes.ERROR_PADE_NAN.format(reason=f"{entry['temperature_k']:g} K")
+        return None
+
+    def _compare_versions(self, printed: str | None) -> None:
+        assumed = assumed_version(self.node.inputs)
+        if printed is not None and printed != assumed:
+            self.logger.warning(
+                f"epw.x is {printed}, its input was written for {assumed}; run `hts setup` or give settings.epw_version"
+            )
 
     def _content(self, name: str | None) -> str:
         """Return a retrieved file as text, empty if it is not there; bytes that are no text become marks."""
@@ -88,6 +115,62 @@ class EpwParser(Parser):
             self.logger.warning(str(error))
             return
         self.out("bands", _arrays(**arrays))
+
+    def _wannier(self) -> None:
+        """Attach Wannier90's bands and the decay of the matrix elements, each if it is there and whole."""
+        if text := self._content(f"{PREFIX}_band.dat"):
+            try:
+                bands = parse_wannier_bands(text, self._content(f"{PREFIX}_band.kpt"), int(self._keywords["nbndsub"]))
+                self.out("wannier_bands", _arrays(**vars(bands)))
+            except ParseError as error:
+                self.logger.warning(str(error))
+        decays: dict[str, Any] = {}
+        for name in DECAY_UNITS:
+            if not (text := self._content(f"decay.{name}")):
+                continue
+            try:
+                decays[f"{name}_distance_ang"], decays[f"{name}_magnitude"] = parse_decay(text)
+            except ParseError as error:
+                self.logger.warning(f"decay.{name}: {error}")
+        if decays:
+            self.out("decay", _arrays(**decays))
+
+    def _gaps(self, values: dict[str, Any]) -> None:
+        """Attach the gap distributions of the temperatures that converged: the others wrote theirs, too."""
+        converged = {
+            round(entry["temperature_k"], 2): entry["temperature_k"]
+            for entry in values.get("eliashberg", ())
+            if entry["anisotropic"] and entry["converged"] and not entry["collapsed"]
+        }
+        found = []
+        for name in sorted(self.retrieved.base.repository.list_object_names()):
+            temperature = converged.get(surface_temperature_k(name) or -1.0)
+            if temperature is None:
+                continue
+            try:
+                found.append(self._gap(name, temperature, values))
+            except ParseError as error:
+                self.logger.warning(f"{name}: {error}")
+        if found:
+            node = _arrays(temperatures_k=np.array([gap.temperature_k for gap in found]))
+            for index, gap in enumerate(found):
+                node.set_array(f"gap_mev_{index}", gap.gap_mev)
+                node.set_array(f"weight_{index}", gap.weight)
+            self.out("gap_distributions", node)
+
+    def _gap(self, name: str, temperature_k: float, values: dict[str, Any]) -> GapDistribution:
+        wanted = ("degaussw_ev", "dos_ef_per_spin_ev")
+        kmesh = values.get("fine_kmesh") or [self._keywords.get(f"nkf{axis}") for axis in (1, 2, 3)]
+        if not all(kmesh) or any(key not in values for key in wanted):
+            raise ParseError("standard output lacks the smearing, N(E_F) or the fine k-mesh, wanted all; rerun epw.x")
+        return gap_distribution(
+            parse_gap_surface(self._content(name)),
+            temperature_k,
+            values["degaussw_ev"],
+            kmesh,
+            values["dos_ef_per_spin_ev"],
+            int(self._keywords.get("ngaussw", 1)),
+        )
 
 
 def _arrays(**arrays: Any) -> orm.ArrayData:

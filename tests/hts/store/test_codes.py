@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from aiida.orm import load_code, load_computer
 
+from hts.epw_input import VERSION_EXTRA
 from hts.errors import UserError
 from hts.job_times import parse_job_times
 from hts.store import codes
@@ -24,7 +25,7 @@ def test_versions_of_the_real_codes(require_executable: Callable[[str], Path], t
     paths = [require_executable(executable) for executable, _ in codes.CODES.values()]
     versions = codes.code_versions(paths)
     names = [str(versions[path]).split() for path in paths]
-    assert [name for name, _ in names] == ["PWSCF", "PHONON", "Q2R", "EPW"]
+    assert [name for name, _ in names] == ["PWSCF", "PHONON", "Q2R", "EPW", "PROJWFC"]
     assert all(version[0].isdigit() for _, version in names)
 
 
@@ -36,7 +37,7 @@ def test_a_program_without_banner_has_no_version(tmp_path: Path) -> None:
 
 def test_missing_executables_are_named(tmp_path: Path) -> None:
     make_executables(tmp_path, ["pw.x", "q2r.x"])
-    with pytest.raises(UserError, match=r"ph\.x, epw\.x not found in .*apt-get install quantum-espresso"):
+    with pytest.raises(UserError, match=r"ph\.x, epw\.x, projwfc\.x not found in .*apt-get install quantum-espresso"):
         codes.find_executables(tmp_path)
 
 
@@ -49,6 +50,16 @@ def test_set_up_is_idempotent(hts_profile: str, tmp_path: Path) -> None:
     assert codes.setup_codes(executables) == dict.fromkeys(labels, False)
     assert load_code("ph@localhost").default_calc_job_plugin == "hts.ph"
     assert codes.installed_codes() == executables
+
+
+def test_the_version_of_epw_is_kept_beside_its_code(hts_profile: str, tmp_path: Path) -> None:
+    """Taken anew at each set-up, as the program behind the path can change; a silent program changes nothing."""
+    script = tmp_path / "epw.x"
+    for banner, kept in (("Program EPW v.5.9 starts on", "5.9"), ("Program EPW v.6.0 starts", "6.0"), ("", "6.0")):
+        script.write_text(f"#!/bin/sh\necho '     {banner}'\n")
+        script.chmod(0o755)
+        codes.setup_codes({"epw": script})
+        assert load_code("epw@localhost").base.extras.get(VERSION_EXTRA) == kept
 
 
 def test_another_executable_under_the_same_label_is_refused(hts_profile: str, tmp_path: Path) -> None:
