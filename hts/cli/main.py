@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "candidates": ("hts.cli.candidates:candidates", "Show the answer: verdict, pressure, hull, Tc."),
     "explain": ("hts.cli.explain:explain", "Explain every verdict of one candidate."),
     "hull": ("hts.cli.hull:hull", "Show the hull of a chemical system at a pressure."),
-    "plot": ("hts.cli.plot:plot", "Draw a hull, enthalpy or soft modes against pressure, phonon bands."),
+    "plot": ("hts.cli.plot:plot", "Draw hulls, enthalpy, phonons, alpha2F, convergence, gaps, Tc against pressure."),
     "mode": ("hts.cli.mode:mode", "Animate the softest mode of one candidate."),
     "tc": ("hts.cli.tc:tc", "Compute Tc from an alpha2F file; needs no profile."),
 }

@@ -1,24 +1,18 @@
 """`hts plot`: pictures of what a profile holds, saved by the ending of the file's name."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from hts.cli.hull import limit_option, pressure_option, settings_options
-from hts.cli.options import output_option, profile_option, require_writable, unwritable
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-# What says when a file was made, so that the same picture is the same file.
-_DATES = {".png": None, ".svg": "Date", ".pdf": "CreationDate"}
-_ENDINGS = f"a picture ends in one of {', '.join(ending.removeprefix('.') for ending in _DATES)}"
+from hts.cli.options import profile_option
+from hts.cli.pictures import picture_option, require_picture, save
+from hts.cli.plot_coupling import plot_alpha2f, plot_convergence, plot_gap, plot_tc
 
 
 @click.group()
 def plot() -> None:
-    """Draw pictures of what the profile holds; nothing is computed.
+    """Draw pictures of what the profile holds, or of an alpha2F file; no job is run.
 
     \b
     Example:
@@ -26,15 +20,19 @@ def plot() -> None:
       hts plot enthalpy Ca-H --formula CaH6 -o cah6.pdf
       hts plot softening Al4H -o softening.png
       hts plot bands Al4H -o bands.svg
+      hts plot alpha2f Al4H -o alpha2f.png
+      hts plot convergence Al4H -o convergence.png
+      hts plot tc -o tc.png
     """
 
 
-_output_option = output_option("PNG, SVG or PDF, by its ending.")
+for _command in (plot_alpha2f, plot_convergence, plot_gap, plot_tc):
+    plot.add_command(_command)
 
 
 @plot.command("hull")
 @click.argument("system")
-@_output_option
+@picture_option
 @pressure_option
 @settings_options
 @limit_option
@@ -58,7 +56,7 @@ def plot_hull(
       hts plot hull Ca-H --pressure-gpa 150 -o ca-h.svg
       hts plot hull Al-Mg-H --pressure-gpa 10 --max-hull-ev-per-atom 0.2 -o al-mg-h.png
     """
-    require_writable(path, _DATES, _ENDINGS)
+    require_picture(path)
     from hts.plots.hull import hull_figure, require_drawable
     from hts.store import hulls
     from hts.store import profile as profiles
@@ -75,7 +73,7 @@ def plot_hull(
 
 @plot.command("enthalpy")
 @click.argument("system")
-@_output_option
+@picture_option
 @click.option("--formula", metavar="NAME", help="Only this formula, candidate or phase; default: every compound.")
 @click.option("--relative-to", metavar="PHASE", help="Measure from this phase of the same formula, not from the hull.")
 @settings_options
@@ -99,7 +97,7 @@ def plot_enthalpy(
       hts plot enthalpy Al-H -o al-h.png
       hts plot enthalpy Ca-H --formula CaH2 --relative-to CaH2-mh2-pnma -o cah2.pdf
     """
-    require_writable(path, _DATES, _ENDINGS)
+    require_picture(path)
     from hts.plots.enthalpy import enthalpy_figure
     from hts.store import hulls
     from hts.store import profile as profiles
@@ -118,7 +116,7 @@ def plot_enthalpy(
 
 @plot.command("softening")
 @click.argument("key")
-@_output_option
+@picture_option
 @click.option("--squared", is_flag=True, help="Draw squared frequencies, straight lines near the transition.")
 @profile_option
 def plot_softening(key: str, path: Path, squared: bool, profile: str | None) -> None:
@@ -132,7 +130,7 @@ def plot_softening(key: str, path: Path, squared: bool, profile: str | None) -> 
       hts plot softening perovskite-Al4H -o softening.png
       hts plot softening Al4H --squared -o squared.svg
     """
-    require_writable(path, _DATES, _ENDINGS)
+    require_picture(path)
     from hts.plots.softening import softening_figure
     from hts.store import profile as profiles
     from hts.store import softening
@@ -143,7 +141,7 @@ def plot_softening(key: str, path: Path, squared: bool, profile: str | None) -> 
 
 @plot.command("bands")
 @click.argument("key")
-@_output_option
+@picture_option
 @click.option("--pressure-gpa", type=float, metavar="P", help="A stable rung; default: the lowest.")
 @profile_option
 def plot_bands(key: str, path: Path, pressure_gpa: float | None, profile: str | None) -> None:
@@ -156,29 +154,10 @@ def plot_bands(key: str, path: Path, pressure_gpa: float | None, profile: str | 
       hts plot bands Al4H -o bands.png
       hts plot bands perovskite-Al4H --pressure-gpa 10 -o bands-10gpa.pdf
     """
-    require_writable(path, _DATES, _ENDINGS)
+    require_picture(path)
     from hts.plots.bands import bands_figure
     from hts.store import profile as profiles
     from hts.store import softening
 
     profiles.load(profile)
     save(bands_figure(softening.load_bands(key, pressure_gpa)), path)
-
-
-def save(figure: "Figure", path: Path) -> None:
-    """Write a picture by the ending of its file; the same picture gives the same file.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be written.
-    """
-    import matplotlib as mpl
-
-    date = _DATES[path.suffix.lower()]
-    try:
-        with mpl.rc_context({"svg.hashsalt": "hts"}):
-            figure.savefig(path, metadata={date: None} if date else None)
-    except OSError as error:
-        raise unwritable(path, error) from None
-    click.echo(f"{path} written", err=True)

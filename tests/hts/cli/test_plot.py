@@ -83,7 +83,7 @@ def test_one_phase_from_another(hydrides, capsys, tmp_path: Path) -> None:
         (["hull", "Sr-H", "-o", "x.png", "--pressure-gpa", "7"], "nothing of Sr-H was relaxed at 7 GPa"),
         (["enthalpy", "Al-H", "-o", "x.png", "--formula", "AlH9"], "no phase or formula 'AlH9' was relaxed in Al-H"),
         (["enthalpy", "Al-H", "-o", "x.png", "--relative-to", "Al-fcc"], "choose one composition with --formula"),
-        (["tc", "-o", "x.png"], "No such command 'tc'"),
+        (["funnel", "-o", "x.png"], "No such command 'funnel'"),
     ],
 )
 def test_mistakes_are_one_line(hydrides, refused, arguments: list[str], message: str) -> None:
