@@ -74,6 +74,7 @@ lint: .venv/installed-dev
 bench: .venv/installed
 	@$(BIN)/python tests/benchmarks/enumeration.py --out .bench
 	@$(BIN)/python tests/benchmarks/hull.py
+	@$(BIN)/python tests/benchmarks/tc_solver.py --out .bench
 	@$(BIN)/python tests/benchmarks/decision_cost.py --out .bench 2> .bench/decision_cost.log
 
 # Everything lives under .demo/, AiiDA's folder too: the user's own ~/.aiida is neither read nor written. Typed again,

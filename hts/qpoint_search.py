@@ -60,8 +60,9 @@ class QPointSearch:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "QPointSearch":
-        """Restore what `to_dict` returned."""
-        return cls(**content)
+        """Restore what `to_dict` returned, also where a checkpoint has made other mappings of its dictionaries."""
+        findings = {level: dict(points) for level, points in content["findings"].items()}
+        return cls(**{**content, "findings": findings})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain built-in types."""

@@ -57,6 +57,22 @@ class CandidateRecord(BaseModel):
     tc_spread_k: list[float] | None = Field(
         default=None, description="K, lowest and highest Allen-Dynes Tc at the first mu* over fine meshes and smearings"
     )
+    tc_spread: dict[str, list[float] | None] = Field(
+        default_factory=dict,
+        description="K, [lowest, highest] from the ranking Tc by what is varied: formulas_k, mu_star_k, "
+        "meshes_and_smearings_k",
+    )
+    tc_unverified: list[str] = Field(
+        default_factory=list, description="what the Tc rests on and did not pass its check, one line each"
+    )
+    tc_convergence: str | None = Field(
+        default=None, description="whether Tc has settled with the fine meshes, see hts.fine_meshes"
+    )
+    tc_by_pressure: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="every pressure with a Tc, ascending: pressure_gpa, lambda, omega_log_mev, tc_k, figure_of_merit, "
+        "flags, unverified",
+    )
     figure_of_merit: float | None = Field(default=None, description="Tc / sqrt(P^2 + 39^2), K and GPa")
     distortion: dict[str, Any] | None = Field(
         default=None, description="where the softest mode of an unstable crystal led to, see workflows.distortion"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from hts.records import CandidateRecord, TcTable, Verdict
+from hts.records import CandidateRecord, Verdict
 from hts.stability_pressure import HullRung, stability_pressure
-from hts.superconductivity import figure_of_merit
+from hts.tc_summary import tc_fields, tc_of_estimate, unverified_lines
 from hts.verdict import Judgement, judge_hull, judge_ladder, judge_relaxation, judge_tc
 
 _AMBIENT_GPA = 1e-6
@@ -28,7 +28,7 @@ def candidate_record(
         soft mode led to it.
     results : mapping
         Of the stages that ended: ``relaxation``, ``placement``, ``ladder``, ``zero_point``, ``distortion``,
-        ``coupling``, ``tc``.
+        ``coupling``, ``tc``, and of rungs above the lowest stable one ``coupling_<P>GPa`` and ``tc_<P>GPa``.
     gates : mapping
         ``max_hull_ev_per_atom``, ``min_frequency_cm1``, ``min_tc_k``.
     failure : str or None
@@ -47,7 +47,8 @@ def candidate_record(
     lowest = ladder.get("lowest_stable_pressure_gpa")
     if "hull_incomplete" not in flags and placement is not None and placement["missing"]:
         flags.append("hull_incomplete")
-    tc = results.get("tc")
+    if "tc" in results and _is_beside_instability(ladder):
+        flags.append("beside_instability")
     return CandidateRecord(
         key=identity["key"],
         prototype=identity["prototype"],
@@ -62,11 +63,7 @@ def candidate_record(
         hull_stability=_hull_stability(by_pressure, gates["max_hull_ev_per_atom"]),
         hull_zero_point=dict(results["zero_point"]) if "zero_point" in results else None,
         decomposition=dict(placement["decomposition"]) if placement else None,
-        **{"lambda": tc["lambda"] if tc else None},
-        omega_log_mev=tc["omega_log_mev"] if tc else None,
-        tc_k=_tc_table(tc),
-        tc_spread_k=list(tc["allen_dynes_spread_k"]) if tc else None,
-        figure_of_merit=_figure_of_merit(tc, lowest),
+        **tc_fields(results, lowest),
         distortion=dict(results["distortion"]) if "distortion" in results else None,
         parent=identity.get("parent"),
         flags=flags,
@@ -111,15 +108,24 @@ def _verdict(
         if stage in judged and judged[stage].verdict == "failed":
             if stage == "decompress":
                 verdict = _rejected_on_the_ladder(results["ladder"])
-            if stage == "tc" and "tc_unverified" in judged.get("coupling", judged[stage]).flags:
-                return "undecided", f"{judged[stage].reason}, but {judged['coupling'].reason}"
-            return verdict, judged[stage].reason
+            doubt = _doubt(judged, results, gates) if stage == "tc" else None
+            return ("undecided", f"{judged[stage].reason}, but {doubt}") if doubt else (verdict, judged[stage].reason)
     undecided = next((judgement.reason for judgement in judged.values() if judgement.verdict == "undecided"), None)
     if failure or undecided:
         return "undecided", failure or str(undecided)
     absent = next((stage for stage in _STAGES if stage not in judged), None)
     if absent is not None:
         return "undecided", f"the funnel ended before {absent}"
+    return _of_the_stable(judged, results, gates)
+
+
+def _of_the_stable(
+    judged: Mapping[str, Judgement], results: Mapping[str, Mapping[str, Any]], gates: Mapping[str, Any]
+) -> tuple[Verdict, str]:
+    """Return verdict and reason of what has passed every stage: where it is stable, and what its Tc rests on."""
+    only_estimated = tc_of_estimate(results["coupling"], gates["min_tc_k"])
+    if only_estimated is not None:
+        return "undecided", only_estimated
     lowest = results["ladder"]["lowest_stable_pressure_gpa"]
     pressure, placement = _placement(results)
     ambient = lowest <= _AMBIENT_GPA
@@ -133,7 +139,26 @@ def _verdict(
             return "undecided", f"{hull.reason}; stable and within it down to {higher:g} GPa, where no Tc was computed"
         return ("above_hull" if hull.verdict == "failed" else "undecided"), hull.reason
     reason = f"{judged['decompress'].reason}; {hull.reason}; {judged['tc'].reason}"
+    unverified = unverified_lines(results["coupling"])
+    if unverified:
+        reason += f", unverified: {'; '.join(unverified)}"
     return ("ambient" if ambient else "stable_to_pressure"), reason
+
+
+def _doubt(
+    judged: Mapping[str, Judgement], results: Mapping[str, Mapping[str, Any]], gates: Mapping[str, Any]
+) -> str | None:
+    """Return why a Tc below the gate is no verdict: unverified, or estimated with a margin that the gate lies in."""
+    if "coupling" not in judged:
+        return None
+    if "tc_unverified" in judged["coupling"].flags:
+        return judged["coupling"].reason
+    return tc_of_estimate(results["coupling"], gates["min_tc_k"])
+
+
+def _is_beside_instability(ladder: Mapping[str, Any]) -> bool:
+    """Tell whether the descent ended at an imaginary mode: right above it a harmonic lambda is least reliable."""
+    return (ladder.get("ended_by") or {}).get("verdict") == "unstable"
 
 
 def _lowest_within_gate(ladder: Mapping[str, Any], max_hull_ev_per_atom: float) -> float | None:
@@ -185,24 +210,3 @@ def _placement(results: Mapping[str, Mapping[str, Any]]) -> tuple[float | None, 
     if "placement" in results:
         return results["placement"]["pressure_gpa"], results["placement"]
     return None, None
-
-
-def _figure_of_merit(tc: Mapping[str, Any] | None, pressure_gpa: float | None) -> float | None:
-    tc_k = tc["tc"][0]["allen_dynes_k"] if tc else None
-    return None if tc_k is None or pressure_gpa is None else figure_of_merit(tc_k, pressure_gpa)
-
-
-def _tc_table(tc: Mapping[str, Any] | None) -> TcTable:
-    if tc is None:
-        return TcTable()
-    rows = {_mu_key(row["mu_star"]): row for row in tc["tc"]}
-    return TcTable(
-        allen_dynes={mu: row["allen_dynes_k"] for mu, row in rows.items()},
-        eliashberg={mu: row["eliashberg_k"] for mu, row in rows.items()},
-    )
-
-
-def _mu_key(mu_star: float) -> str:
-    """Return mu* with two decimals, more where they would lose digits: 0.125 must not share a key with 0.12."""
-    short = f"{mu_star:.2f}"
-    return short if abs(float(short) - mu_star) < 1e-9 else f"{mu_star:g}"

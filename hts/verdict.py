@@ -1,7 +1,7 @@
 """The judges: numbers and thresholds in, a verdict with its reason out. None ever rests on a failed calculation."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,6 @@ from hts.phonons import QPointVerdict
 PASSED, FAILED, UNDECIDED = "passed", "failed", "undecided"
 # A 2x2x2 q-mesh sees the zone boundary only: instabilities at, say, q = 1/3 escape it.
 _PROVISIONAL_MESH = 2
-# States per spin and eV: a pseudogap at E_F makes the ratio huge, which fails the gate, but not infinite.
-_SMALLEST_DOS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -225,66 +223,6 @@ def judge_ladder(ladder: Mapping[str, Any]) -> Judgement:
         reason += f"; {what} at {', '.join(f'{pressure:g}' for pressure in pressures)} GPa"
     numbers |= {f"{flag}_at_gpa": pressures for flag, pressures in by_flag.items()}
     return Judgement("decompress", ladder["verdict"], reason, numbers, {}, (*flags, *by_flag))
-
-
-def judge_coupling(
-    series: Sequence[Mapping[str, Any]], max_dos_deviation: float, max_fermi_deviation_ev: float
-) -> Judgement:
-    """Hold each alpha2F against what pw.x says of the same electrons.
-
-    Parameters
-    ----------
-    series : sequence of mapping
-        For each fine mesh and smearing: ``label``, ``lambda``, ``dos_ef_epw``, ``dos_ef_tetrahedra`` (states per spin,
-        eV and cell, same smearing), ``fermi_epw_ev``, ``fermi_dense_ev`` (pw.x on the dense mesh). What EPW did not
-        print is None, and passes no gate.
-    max_dos_deviation : float
-        Relative.
-    max_fermi_deviation_ev : float
-
-    Returns
-    -------
-    Judgement
-        Passed when the first of the series passes both gates. When none does, passed too but flagged ``tc_unverified``:
-        the Tc is shown with that flag and never ranks a candidate ``ambient`` silently. Undecided without any series.
-    """
-    thresholds = {"max_dos_deviation": max_dos_deviation, "max_fermi_deviation_ev": max_fermi_deviation_ev}
-    if not series:
-        return Judgement("coupling", UNDECIDED, "no alpha2F was computed", {}, thresholds)
-    judged = []
-    for item in series:
-        dos, fermi = _deviations(item)
-        good = dos is not None and abs(dos) <= max_dos_deviation
-        good = good and fermi is not None and abs(fermi) <= max_fermi_deviation_ev
-        judged.append({**item, "dos_deviation": dos, "fermi_deviation_ev": fermi, "gates_passed": good})
-    best = next((item for item in judged if item["gates_passed"]), judged[0])
-    detail = f"{deviations_text(best)} against pw.x at {best['label']}"
-    numbers = {"series": judged, "chosen": best["label"]}
-    if best["gates_passed"]:
-        return Judgement("coupling", PASSED, f"lambda {best['lambda']:.2f}; {detail}", numbers, thresholds)
-    reason = f"lambda {best['lambda']:.2f} is unverified: {detail}"
-    return Judgement("coupling", PASSED, reason, numbers, thresholds, ("tc_unverified",))
-
-
-def _deviations(item: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Return the relative deviation of N(E_F) and that of E_F in eV; None for what EPW did not print."""
-    dos = fermi = None
-    if item["dos_ef_epw"] is not None:
-        dos = item["dos_ef_epw"] / max(item["dos_ef_tetrahedra"], _SMALLEST_DOS) - 1
-    if item["fermi_epw_ev"] is not None:
-        fermi = item["fermi_epw_ev"] - item["fermi_dense_ev"]
-    return dos, fermi
-
-
-def deviations_text(item: Mapping[str, Any]) -> str:
-    """Say how far N(E_F) and E_F of one judged member of a series are from those of pw.x."""
-    dos, fermi = item["dos_deviation"], item["fermi_deviation_ev"]
-    return ", ".join(
-        (
-            "N(E_F) not printed" if dos is None else f"N(E_F) {dos:+.1%}",
-            "E_F not printed" if fermi is None else f"E_F {fermi:+.3f} eV",
-        )
-    )
 
 
 def judge_tc(tc_k: float | None, mu_star: float, min_tc_k: float) -> Judgement:

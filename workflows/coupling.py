@@ -3,29 +3,32 @@
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, append_, if_
+from aiida.engine import ExitCode, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import CalculationFactory
 
-from hts.electrons import full_kpoint_list, kpoint_mesh
-from hts.pseudopotentials import read_upf_header
-from hts.wannier import WannierPlanError, number_of_bands, plan_windows, projections
-from workflows import functions
-from workflows.pw import PwBaseWorkChain, job_options, mesh_kpoints, pw_inputs
+from hts.coupling_estimate import ranking_tc_k
+from hts.electrons import kpoint_mesh
+from hts.fine_meshes import FineMesh, FineMeshPlan, next_meshes, plan_fine_meshes
+from workflows import coupling_functions
+from workflows.coupling_checks import CouplingChecksWorkChain
+from workflows.epw_jobs import epw_job, fsthick_ev, mesh_keywords, recovery_of, retried, run_again
+from workflows.pw import PwBaseWorkChain, mesh_kpoints, pw_inputs
 from workflows.stage import StageWorkChain
+from workflows.wannier import WannierWorkChain
 
 EpwCalculation = CalculationFactory("hts.epw")
-# EPW wants fsthick >= 4 degaussw; 0.41 eV is what the trial runs with 0.1 eV used.
-_FSTHICK_MARGIN_EV, _LEAST_FSTHICK_EV = 0.01, 0.41
+_ESTIMATE = "estimate"
 
 
 class CouplingWorkChain(StageWorkChain):
-    """Compute alpha2F on several fine meshes from one coarse run, and hold it against pw.x.
+    """Compute alpha2F on finer and finer meshes from one coarse run until Tc settles; hold it against pw.x and ph.x.
 
     Nothing of the phonons is computed again: dynamical matrices and dvscf come from the scratch of the ph.x jobs.
     """
 
-    _codes = ("pw", "epw")
+    _codes = ("pw", "ph", "epw")
+    _optional_codes = ("projwfc",)
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
@@ -35,21 +38,38 @@ class CouplingWorkChain(StageWorkChain):
         spec.input("phonons", valid_type=orm.Dict, help="Its phonons: q-mesh and number of irreducible q-points.")
         spec.input("scf_folder", valid_type=orm.RemoteData, help="The scf those phonons belong to.")
         spec.input_namespace("ph_folders", valid_type=orm.RemoteData, dynamic=True, help="q_N -> ph.x scratch.")
+        spec.input(
+            "force_constants", valid_type=orm.SinglefileData, required=False, help="Of q2r.x, to check interpolation."
+        )
+        spec.input(
+            "min_tc_k",
+            valid_type=orm.Float,
+            default=lambda: orm.Float(0.0),
+            help="K; what a cheap estimate keeps below it is spared the fine meshes.",
+        )
         spec.outline(
             cls.setup,
-            cls.run_bands,
-            cls.inspect_bands,
-            cls.run_coarse,
-            cls.inspect_coarse,
-            if_(cls.should_refine)(cls.run_fine, cls.inspect_fine),
+            cls.run_electrons,
+            cls.inspect_electrons,
+            while_(cls.should_run_epw)(cls.run_epw, cls.inspect_epw),
+            if_(cls.should_check)(cls.run_checks, cls.inspect_checks),
             cls.judge,
+            if_(cls.should_solve_anisotropic)(cls.run_anisotropic, cls.inspect_anisotropic),
             cls.results,
         )
-        spec.output(
-            "coupling", valid_type=orm.Dict, help="lambda, N(E_F) and E_F of every fine mesh, gates, the chosen one."
-        )
+        cls._define_outputs(spec)
+
+    @classmethod
+    def _define_outputs(cls, spec: WorkChainSpec) -> None:
+        spec.output("coupling", valid_type=orm.Dict, help="Series of fine meshes, convergence, checks, the chosen one.")
         spec.output_namespace(
             "alpha2f", valid_type=orm.ArrayData, dynamic=True, help="Fine mesh -> alpha2F (energies in meV)."
+        )
+        spec.output("wannier", valid_type=orm.Dict, help="How the Wannier functions were made.")
+        spec.output("path_bands", valid_type=orm.BandsData, required=False, help="pw.x, along the path, eV.")
+        spec.output("wannier_bands", valid_type=orm.ArrayData, required=False, help="Along the same path, eV.")
+        spec.output(
+            "gap_distributions", valid_type=orm.ArrayData, required=False, help="Anisotropic gaps (meV) by temperature."
         )
         spec.output(
             "epw_folder", valid_type=orm.RemoteData, required=False, help="Scratch with the Wannier matrix elements."
@@ -57,141 +77,132 @@ class CouplingWorkChain(StageWorkChain):
         spec.exit_code(
             210, "ERROR_SCRATCH_GONE", message="the scratch of {what} is empty; decompress again before coupling"
         )
-        spec.exit_code(
-            401, "ERROR_BANDS_FAILED", message="the bands that Wannier functions are made from failed: {reason}"
-        )
+        spec.exit_code(401, "ERROR_BANDS_FAILED", message="the dense bands failed: {reason}")
         spec.exit_code(402, "ERROR_EPW_FAILED", message="epw.x failed: {reason}")
-        spec.exit_code(501, "ERROR_NO_WINDOW", message="no energy window for the Wannier functions: {reason}")
+        spec.exit_code(403, "ERROR_WANNIER_FAILED", message="no Wannier functions: {reason}")
 
     def setup(self) -> ExitCode | None:
-        """Choose projections and numbers of bands from the pseudopotentials; refuse empty scratch."""
+        """Refuse empty scratch; plan the fine meshes."""
         folders = {"the scf": self.inputs.scf_folder, **self.inputs.ph_folders}
         empty = [name for name, folder in folders.items() if folder.is_empty]
         if empty:
             return self.exit_codes.ERROR_SCRATCH_GONE.format(what=", ".join(empty))
-        settings = self.inputs.settings["coupling"]
-        qpoints_mesh = self.inputs.phonons["qpoints_mesh"]
-        self.ctx.coarse_mesh = [settings["coarse_mesh_per_q"] * n for n in qpoints_mesh]
-        headers = {
-            element: read_upf_header(pseudo.get_content(), pseudo.filename)
-            for element, pseudo in self.inputs.pseudos.items()
-        }
-        states = {
-            element: [(wave.l, wave.label, wave.occupation) for wave in header.pseudo_wavefunctions]
-            for element, header in headers.items()
-        }
-        try:
-            self.ctx.projections = projections([site.kind_name for site in self.inputs.structure.sites], states)
-        except WannierPlanError as error:
-            return self.exit_codes.ERROR_NO_WINDOW.format(reason=str(error))
-        self.ctx.n_bands = number_of_bands(
-            self.ctx.projections.n_wannier, self.inputs.relaxation["n_electrons"], self.ctx.projections.n_semicore
-        )
+        self.ctx.jobs = {}  # label -> job that has ended well
+        self.ctx.tc_k = {}  # label -> Allen-Dynes Tc at the first mu*, None if it failed
+        self.ctx.again = {}  # label -> how to run it again
+        self.ctx.estimate = None
+        self.ctx.failure = None
+        self.ctx.checks = {}
+        self.ctx.gap_job = None
         return None
 
-    def run_bands(self) -> None:
-        """Submit the nscf on the full coarse mesh for EPW, and the dense one for the density of states."""
-        coarse = orm.KpointsData()
-        points = full_kpoint_list(tuple(self.ctx.coarse_mesh))
-        coarse.set_kpoints(points, weights=[1.0 / len(points)] * len(points))
-        distance = self.inputs.settings["coupling"]["dense_distance_inv_ang"]
-        self.ctx.dense_mesh = kpoint_mesh(self.inputs.structure.cell, distance)
-        wanted = {
-            "bands_coarse": (coarse, self.ctx.n_bands),
-            "bands_dense": (mesh_kpoints(self.ctx.dense_mesh), self.inputs.relaxation["n_bands"]),
-        }
-        for name, (kpoints, n_bands) in wanted.items():
-            inputs = pw_inputs(
-                self.inputs,
-                structure=self.inputs.structure,
-                kpoints=kpoints,
-                calculation="nscf",
-                parent_folder=self.inputs.scf_folder,
-                extra={"SYSTEM": {"nbnd": n_bands}, "ELECTRONS": {"diago_full_acc": True}},
-            )
-            inputs["metadata"] = {"call_link_label": name}
-            self.to_context(**{name: self.submit(PwBaseWorkChain, **inputs)})
+    @property
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = self.inputs.settings["coupling"]
+        return settings
 
-    def inspect_bands(self) -> ExitCode | None:
-        """Compute windows and the reference density of states before epw.x starts."""
-        for child in (self.ctx.bands_coarse, self.ctx.bands_dense):
-            if not child.is_finished_ok:
-                return self.exit_codes.ERROR_BANDS_FAILED.format(reason=self.reason_of(child))
-        settings = self.inputs.settings["coupling"]
-        try:
-            self.ctx.windows = plan_windows(
-                self.ctx.bands_coarse.outputs.output_band.get_bands(),
-                self.inputs.relaxation["fermi_ev"],
-                self.ctx.projections.n_wannier,
-                n_semicore=self.ctx.projections.n_semicore,
-                frozen_above_ef_ev=settings["frozen_above_ef_ev"],
-                outer_above_ef_ev=settings["outer_above_ef_ev"],
-            )
-        except WannierPlanError as error:
-            return self.exit_codes.ERROR_NO_WINDOW.format(reason=str(error))
-        self.ctx.dos = functions.fermi_level_dos(
+    @property
+    def _plan(self) -> FineMeshPlan:
+        settings = self._settings
+        n1, n2, n3 = (settings["fine_qpoints_per_q"] * count for count in self.inputs.phonons["qpoints_mesh"])
+        return plan_fine_meshes(
+            self.inputs.structure.cell,
+            settings["fine_distances_inv_ang"],
+            (n1, n2, n3),
+            settings["smearings_ev"],
+            tolerance=settings["tc_tolerance"],
+            tolerance_k=settings["tc_tolerance_k"],
+        )
+
+    @property
+    def _estimate_mesh(self) -> FineMesh:
+        q1, q2, q3 = self.inputs.phonons["qpoints_mesh"]
+        mesh = kpoint_mesh(
+            self.inputs.structure.cell, self._settings["estimate_distance_inv_ang"], multiple_of=(q1, q2, q3)
+        )
+        return FineMesh(mesh, (q1, q2, q3), self._settings["estimate_degaussw_ev"])
+
+    def run_electrons(self) -> None:
+        """Submit the Wannier functions, and the bands on a dense mesh that N(E_F) is read from."""
+        wannier = {
+            **self.shared_inputs("pw", "epw", "projwfc"),
+            **{key: self.inputs[key] for key in ("structure", "relaxation", "scf_folder")},
+            "metadata": {"call_link_label": "wannier"},
+        }
+        distance = self._settings["dense_distance_inv_ang"]
+        self.ctx.dense_mesh = kpoint_mesh(self.inputs.structure.cell, distance)
+        dense = pw_inputs(
+            self.inputs,
+            structure=self.inputs.structure,
+            kpoints=mesh_kpoints(self.ctx.dense_mesh),
+            calculation="nscf",
+            parent_folder=self.inputs.scf_folder,
+            extra={"SYSTEM": {"nbnd": self.inputs.relaxation["n_bands"]}, "ELECTRONS": {"diago_full_acc": True}},
+        )
+        dense["metadata"] = {"call_link_label": "bands_dense"}
+        self.to_context(
+            wannier=self.submit(WannierWorkChain, **wannier), bands_dense=self.submit(PwBaseWorkChain, **dense)
+        )
+
+    def inspect_electrons(self) -> ExitCode | None:
+        """Nothing can be coupled without Wannier functions, nothing be trusted without the density of states."""
+        if not self.ctx.wannier.is_finished_ok:
+            return self.exit_codes.ERROR_WANNIER_FAILED.format(reason=self.reason_of(self.ctx.wannier))
+        if not self.ctx.bands_dense.is_finished_ok:
+            return self.exit_codes.ERROR_BANDS_FAILED.format(reason=self.reason_of(self.ctx.bands_dense))
+        sigmas = {*self._settings["smearings_ev"], self._settings["estimate_degaussw_ev"]}
+        self.ctx.dos = coupling_functions.fermi_level_dos(
             bands=self.ctx.bands_dense.outputs.output_band,
             structure=self.inputs.structure,
             parameters=self.ctx.bands_dense.outputs.output_parameters,
-            context=orm.Dict(
-                {
-                    "mesh": list(self.ctx.dense_mesh),
-                    "smearings_ev": [fine["degaussw_ev"] for fine in settings["fine"]],
-                }
-            ),
+            context=orm.Dict({"mesh": list(self.ctx.dense_mesh), "smearings_ev": sorted(sigmas)}),
         )
         return None
 
-    def run_coarse(self) -> Any:
-        """Wannierise, compute the coarse matrix elements, and the first fine mesh in the same job."""
-        fine = self.inputs.settings["coupling"]["fine"][0]
-        inputs = {
-            **self._epw_inputs(fine),
-            "nscf_folder": self.ctx.bands_coarse.outputs.remote_folder,
+    def should_run_epw(self) -> bool:
+        """Ask for the next meshes: first the cheap one beside the coarse matrix elements."""
+        if self.ctx.failure is not None:
+            return False
+        if _ESTIMATE not in self.ctx.jobs:
+            wave = {_ESTIMATE: self._estimate_mesh}
+        elif self._is_hopeless():
+            wave = {}
+        else:
+            wave = {mesh.label: mesh for mesh in next_meshes(self._plan, self.ctx.tc_k)}
+        self.ctx.wave = {label: mesh.to_dict() for label, mesh in wave.items()}
+        return bool(wave)
+
+    def _is_hopeless(self) -> bool:
+        """Tell whether even a much larger lambda than the estimate would leave Tc below the gate."""
+        bound_k = self.ctx.estimate["upper_bound_k"]
+        return bound_k is not None and bound_k < self.inputs.min_tc_k.value
+
+    def run_epw(self) -> None:
+        """Submit a wave; all but the first restart from the same Wannier matrix elements."""
+        coarse = {
+            "nscf_folder": self.ctx.wannier.outputs.nscf_folder,
             "ph_folders": dict(self.inputs.ph_folders),
         }
-        return ToContext(coarse=self.submit(EpwCalculation, **inputs))
-
-    def inspect_coarse(self) -> ExitCode | None:
-        """Nothing can be refined without it."""
-        if not self.ctx.coarse.is_finished_ok:
-            return self.exit_codes.ERROR_EPW_FAILED.format(reason=self.reason_of(self.ctx.coarse))
-        self.ctx.finished = {series_label(self.inputs.settings["coupling"]["fine"][0]): self.ctx.coarse}
-        return None
-
-    def should_refine(self) -> bool:
-        """Ask whether the protocol wants more than one fine mesh."""
-        return len(self.inputs.settings["coupling"]["fine"]) > 1
-
-    def run_fine(self) -> None:
-        """Submit the other fine meshes; all restart from the same Wannier matrix elements."""
-        self.ctx.fine_jobs = []
-        for fine in self.inputs.settings["coupling"]["fine"][1:]:
-            inputs = {**self._epw_inputs(fine), "epw_folder": self.ctx.coarse.outputs.remote_folder}
-            self.to_context(fine_jobs=append_(self.submit(EpwCalculation, **inputs)))
-
-    def inspect_fine(self) -> None:
-        """Keep what finished; one that failed shortens the series and is reported."""
-        for fine, job in zip(self.inputs.settings["coupling"]["fine"][1:], self.ctx.fine_jobs, strict=True):
-            if job.is_finished_ok:
-                self.ctx.finished[series_label(fine)] = job
+        for label, content in self.ctx.wave.items():
+            inputs = epw_job(self.inputs, self._parameters(FineMesh.from_dict(content)), f"epw_{label}")
+            if label == _ESTIMATE:
+                inputs |= {**coarse, "wannier_folder": self.ctx.wannier.outputs.wannier_folder}
             else:
-                self.report(f"{series_label(fine)}: {self.reason_of(job)}")
+                inputs["epw_folder"] = self.ctx.jobs[_ESTIMATE].outputs.remote_folder
+            inputs = retried(inputs, self.ctx.again.get(label, {}), coarse)
+            self.to_context(**{f"job_{label}": self.submit(EpwCalculation, **inputs)})
 
-    def _epw_inputs(self, fine: dict[str, Any]) -> dict[str, Any]:
-        settings = self.inputs.settings["coupling"]
-        degaussw_ev = fine["degaussw_ev"]
-        parameters: dict[str, Any] = {
+    def _parameters(self, mesh: FineMesh) -> dict[str, Any]:
+        wannier = self.ctx.wannier.outputs.wannier
+        return {
+            **wannier["keywords"],
             "elph": True,
             "use_ws": False,
             "etf_mem": 1,
             "num_iter": 0,
-            "proj": list(self.ctx.projections.strings),
-            "wdata": [f"dis_num_iter={settings['wannier_iterations']}"],
-            **self.ctx.windows.epw_keywords(),
-            "fsthick": max(4 * degaussw_ev + _FSTHICK_MARGIN_EV, _LEAST_FSTHICK_EV),
-            "degaussw": degaussw_ev,
-            "degaussq": settings["degaussq_mev"],
+            "fsthick": fsthick_ev(mesh.degaussw_ev),
+            "degaussw": mesh.degaussw_ev,
+            "degaussq": self._settings["degaussq_mev"],
             "nqsmear": 1,
             "ephwrite": True,
             "eliashberg": True,
@@ -200,42 +211,154 @@ class CouplingWorkChain(StageWorkChain):
             "nstemp": 1,
             "temps": 1,
             "mp_mesh_k": True,
-        }
-        meshes = {
-            "nk": self.ctx.coarse_mesh,
-            "nq": self.inputs.phonons["qpoints_mesh"],
-            "nkf": [fine["kpoints"]] * 3,
-            "nqf": [fine["qpoints"]] * 3,
-        }
-        parameters |= {f"{name}{axis + 1}": mesh[axis] for name, mesh in meshes.items() for axis in range(3)}
-        return {
-            "code": self.inputs.codes.epw,
-            "structure": self.inputs.structure,
-            "parameters": orm.Dict({"INPUTEPW": parameters}),
-            "metadata": {
-                "options": job_options(self.inputs.options.get_dict(), "epw"),
-                "call_link_label": f"epw_{series_label(fine)}",
-            },
+            **mesh_keywords("nk", wannier["coarse_mesh"]),
+            **mesh_keywords("nq", self.inputs.phonons["qpoints_mesh"]),
+            **mesh_keywords("nkf", mesh.kpoints),
+            **mesh_keywords("nqf", mesh.qpoints),
         }
 
-    def judge(self) -> None:
-        """Hold every alpha2F against the density of states and the Fermi energy of pw.x."""
-        settings = self.inputs.settings["coupling"]
-        keys = ("max_dos_deviation", "max_fermi_deviation_ev")
-        self.ctx.coupling = functions.evaluate_coupling(
+    def inspect_epw(self) -> None:
+        """Keep what finished; what can be mended is run again, what can't shortens the series and is reported."""
+        for label in self.ctx.wave:
+            job = self.ctx[f"job_{label}"]
+            if job.is_finished_ok:
+                self.ctx.jobs[label] = job
+                self._note(label, job)
+            elif not self._recover(label, job):
+                self.report(f"{label}: {self.reason_of(job)}")
+                if label == _ESTIMATE:
+                    self.ctx.failure = self.reason_of(job)
+                else:
+                    self.ctx.tc_k[label] = None
+
+    def _note(self, label: str, job: orm.CalcJobNode) -> None:
+        mu_star = self.inputs.settings["tc"]["mu_star"][0]
+        energy, spectrum = job.outputs.alpha2f.get_array("energy_mev"), job.outputs.alpha2f.get_array("alpha2f")[0]
+        if label == _ESTIMATE:
+            scaled = coupling_functions.rescale_alpha2f(
+                alpha2f=job.outputs.alpha2f,
+                epw=job.outputs.output_parameters,
+                dos=self.ctx.dos,
+                context=orm.Dict(
+                    {"degaussw_ev": self._settings["smearings_ev"][0], "margin": self._settings["estimate_margin"],
+                     "mu_star": mu_star, "label": self._estimate_mesh.label}
+                ),
+            )  # fmt: skip
+            self.ctx.estimate_nodes = scaled
+            self.ctx.estimate = scaled["estimate"].get_dict()
+            self.report(self.ctx.estimate["reason"])
+            return
+        self.ctx.tc_k[label] = ranking_tc_k(energy, spectrum, mu_star)
+        self.report(f"{label}: Allen-Dynes Tc {self.ctx.tc_k[label]:.1f} K at mu* = {mu_star:g}")
+
+    def _recover(self, label: str, job: orm.CalcJobNode) -> bool:
+        again = self.ctx.again.get(label, {})
+        recovery = recovery_of(job, self.inputs.relaxation, again)
+        attempts = again.get("attempt", 1)
+        if recovery is None or recovery.kind != "rerun" or attempts >= self._settings["max_attempts"]:
+            return False
+        self.report(f"{label}: {recovery.reason}")
+        self.ctx.again[label] = run_again(job, recovery, again)
+        return True
+
+    def should_check(self) -> bool:
+        """Check what a Tc rests on; an estimate below the gate rests on its margin."""
+        return bool(self.ctx.tc_k) and self.ctx.failure is None
+
+    def run_checks(self) -> Any:
+        """Submit what ph.x can say of the interpolation and of lambda."""
+        inputs = {
+            **self.shared_inputs("ph"),
+            **{key: self.inputs[key] for key in ("structure", "phonons", "scf_folder")},
+            "ph_folders": dict(self.inputs.ph_folders),
+            "metadata": {"call_link_label": "checks"},
+        }
+        if "force_constants" in self.inputs:
+            inputs["force_constants"] = self.inputs.force_constants
+        return ToContext(checks_process=self.submit(CouplingChecksWorkChain, **inputs))
+
+    def inspect_checks(self) -> None:
+        """Take over what was found; a check that failed is reported as not made."""
+        child = self.ctx.checks_process
+        self.ctx.checks = {key: child.outputs[key] for key in ("phonon_check", "simple_lambda") if key in child.outputs}
+        if not child.is_finished_ok:
+            self.report(f"checks: {self.reason_of(child)}")
+
+    def judge(self) -> ExitCode | None:
+        """Hold every alpha2F against pw.x, and say what the chosen one rests on."""
+        if self.ctx.failure is not None:
+            return self.exit_codes.ERROR_EPW_FAILED.format(reason=self.ctx.failure)
+        if not self.ctx.jobs.keys() - {_ESTIMATE} and not self._is_hopeless():
+            return self.exit_codes.ERROR_EPW_FAILED.format(reason="no fine mesh could be computed")
+        limits = {key: value for key, value in self._settings.items() if key.startswith("max_")}
+        context = {
+            "plan": [mesh.to_dict() for level in range(len(self._plan.kpoints)) for mesh in self._plan.meshes(level)],
+            "failed": sorted(label for label, tc_k in self.ctx.tc_k.items() if tc_k is None),
+            "smearings_ev": self._settings["smearings_ev"],
+            "tolerance": self._settings["tc_tolerance"],
+            "tolerance_k": self._settings["tc_tolerance_k"],
+            "limits": limits,
+            "qpoints_mesh": self.inputs.phonons["qpoints_mesh"],
+            "mu_star": self.inputs.settings["tc"]["mu_star"][0],
+            "wanted": {key: self._settings[key] for key in ("phonon_check", "lambda_check")},
+        }
+        fine = {label: job for label, job in self.ctx.jobs.items() if label != _ESTIMATE}
+        coarse = self.ctx.jobs[_ESTIMATE].outputs
+        self.ctx.coupling = coupling_functions.evaluate_coupling(
             dos=self.ctx.dos,
             relaxation=self.inputs.relaxation,
-            thresholds=orm.Dict({key: settings[key] for key in keys}),
-            **{label: job.outputs.output_parameters for label, job in self.ctx.finished.items()},
+            wannier=self.ctx.wannier.outputs.wannier,
+            estimate=self.ctx.estimate_nodes["estimate"],
+            context=orm.Dict(context),
+            **({"decay": coarse.decay} if "decay" in coarse else {}),
+            **self.ctx.checks,
+            **{f"epw_{label}": job.outputs.output_parameters for label, job in fine.items()},
+            **{f"alpha2f_{label}": job.outputs.alpha2f for label, job in fine.items()},
         )
+        self.report(self.ctx.coupling["reason"])
+        return None
+
+    def should_solve_anisotropic(self) -> bool:
+        """Only where it is asked for, and only for what superconducts."""
+        chosen = self.ctx.coupling["numbers"]["chosen"]
+        return bool(self._settings["anisotropic"] and self.ctx.tc_k.get(chosen))
+
+    def run_anisotropic(self) -> Any:
+        """Submit the anisotropic Eliashberg equations on the chosen mesh, at fractions of the Allen-Dynes Tc."""
+        chosen = self.ctx.coupling["numbers"]["chosen"]
+        member = next(one for one in self.ctx.coupling["numbers"]["series"] if one["label"] == chosen)
+        temperatures = [
+            round(fraction * self.ctx.tc_k[chosen], 2) for fraction in self._settings["anisotropic_fractions"]
+        ]
+        parameters = self._parameters(FineMesh.from_dict(member)) | {
+            "laniso": True,
+            "limag": True,
+            "muc": self.inputs.settings["tc"]["mu_star"][0],
+            "nstemp": len(temperatures),
+            "temps": temperatures,
+            "nsiter": 500,
+            "conv_thr_iaxis": 1.0e-3,
+        }
+        inputs = {
+            **epw_job(self.inputs, parameters, "epw_anisotropic"),
+            "epw_folder": self.ctx.jobs[_ESTIMATE].outputs.remote_folder,
+        }
+        return ToContext(gap_job=self.submit(EpwCalculation, **inputs))
+
+    def inspect_anisotropic(self) -> None:
+        """Keep the gaps of the temperatures that converged; they rank nothing, so that a failure costs only them."""
+        if not self.ctx.gap_job.is_finished_ok:
+            self.report(f"anisotropic gaps: {self.reason_of(self.ctx.gap_job)}")
 
     def results(self) -> None:
-        """Attach the series."""
+        """Attach the series, or the estimate where that was enough."""
+        fine = {label: job.outputs.alpha2f for label, job in self.ctx.jobs.items() if label != _ESTIMATE}
         self.out("coupling", self.ctx.coupling)
-        self.out("alpha2f", {label: job.outputs.alpha2f for label, job in self.ctx.finished.items()})
-        self.out("epw_folder", self.ctx.coarse.outputs.remote_folder)
-
-
-def series_label(fine: dict[str, Any]) -> str:
-    """Name a fine mesh and smearing: ``k24_q4_100meV``."""
-    return f"k{fine['kpoints']}_q{fine['qpoints']}_{1000 * fine['degaussw_ev']:.0f}meV"
+        self.out("alpha2f", fine or {_ESTIMATE: self.ctx.estimate_nodes["alpha2f"]})
+        outputs = self.ctx.wannier.outputs
+        for key in ("wannier", "path_bands", "wannier_bands"):
+            if key in outputs:
+                self.out(key, outputs[key])
+        if self.ctx.gap_job is not None and "gap_distributions" in self.ctx.gap_job.outputs:
+            self.out("gap_distributions", self.ctx.gap_job.outputs.gap_distributions)
+        self.out("epw_folder", self.ctx.jobs[_ESTIMATE].outputs.remote_folder)

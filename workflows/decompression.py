@@ -20,6 +20,24 @@ from workflows.stage import StageWorkChain
 from workflows.zero_point import ZeroPointWorkChain
 
 
+def pressure_label(pressure_gpa: float) -> str:
+    """Name a pressure in a link label: ``12p5GPa``."""
+    return f"{pressure_gpa:g}GPa".replace(".", "p")
+
+
+def coupling_inputs(rung: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the coupling at a rung starts from: structure, relaxation, and what its phonons left."""
+    outputs = rung["child"].outputs
+    found: dict[str, Any] = {
+        "structure": rung["structure"],
+        "relaxation": rung["relaxation"],
+        "phonons": outputs.phonons,
+        "scf_folder": outputs.scf_folder,
+        "ph_folders": dict(outputs.ph_folders),
+    }
+    return {**found, **({"force_constants": outputs.force_constants} if "force_constants" in outputs else {})}
+
+
 class DecompressionWorkChain(StageWorkChain):
     """Follow the dynamic stability of one crystal down in pressure.
 
@@ -68,6 +86,14 @@ class DecompressionWorkChain(StageWorkChain):
             "ph_folders", valid_type=orm.RemoteData, dynamic=True, help="q_N, at the lowest stable pressure."
         )
         spec.output(
+            "force_constants", valid_type=orm.SinglefileData, required=False, help="At the lowest stable pressure."
+        )
+        spec.output_namespace(
+            "higher",
+            dynamic=True,
+            help="Pressure (10GPa) -> the same of higher stable rungs, as the coupling wants it.",
+        )
+        spec.output(
             "zero_point",
             valid_type=orm.Dict,
             required=False,
@@ -95,6 +121,7 @@ class DecompressionWorkChain(StageWorkChain):
         self.ctx.rungs = []
         self.ctx.structure = self.inputs.structure
         self.ctx.best = None
+        self.ctx.higher = []  # stable rungs above the best one whose scratch is kept, the lowest last
         self.ctx.zero_point = None
         self.ctx.unstable_at_stop = None
         self.ctx.distortion = None
@@ -211,10 +238,25 @@ class DecompressionWorkChain(StageWorkChain):
             self.ctx.unstable_at_stop = {**self.ctx.relaxed, "phonons": phonons}
         if phonons["verdict"] != "stable" or self._is_below_unstable():
             return
-        if self.ctx.best is not None:
-            self._clean(self.ctx.best)
-        self.ctx.best = {**self.ctx.relaxed, "child": child, "placement": self.ctx.nodes["placement"]}
+        self._retire_best()
+        self.ctx.best = {
+            **self.ctx.relaxed,
+            "child": child,
+            "placement": self.ctx.nodes["placement"],
+            "label": self._label(),
+        }
         self.ctx.structure = self.ctx.relaxed["structure"]
+
+    def _retire_best(self) -> None:
+        """Keep the scratch of rungs where a coupling is wanted too, besides the lowest stable one; clean the others."""
+        if self.ctx.best is None:
+            return
+        wanted = {"lowest": 0, "above": 1, "ladder": None}[self.inputs.settings["coupling"]["pressures"]]
+        kept = [*self.ctx.higher, self.ctx.best]
+        retired = kept[: len(kept) - wanted] if wanted is not None else []
+        for rung in retired:
+            self._clean(rung)
+        self.ctx.higher = kept[len(retired) :]
 
     def _is_below_unstable(self) -> bool:
         """Tell a re-entrant rung: it is reported, but the descent's answer lies above."""
@@ -293,6 +335,11 @@ class DecompressionWorkChain(StageWorkChain):
             if "ph_folders" in child.outputs:
                 self.out("scf_folder", child.outputs.scf_folder)
                 self.out("ph_folders", dict(child.outputs.ph_folders))
+            if "force_constants" in child.outputs:
+                self.out("force_constants", child.outputs.force_constants)
+        for rung in self.ctx.higher:
+            if "ph_folders" in rung["child"].outputs:
+                self.out(f"higher.{rung['label']}", coupling_inputs(rung))
         if self.ctx.zero_point is not None:
             self.out("zero_point", self.ctx.zero_point)
         if self.ctx.distortion is not None:
@@ -318,7 +365,7 @@ class DecompressionWorkChain(StageWorkChain):
         self.ctx.rung["reason"] = reason
 
     def _label(self) -> str:
-        return f"{self.ctx.pressure_gpa:g}GPa".replace(".", "p")
+        return pressure_label(self.ctx.pressure_gpa)
 
     def _clean(self, rung: Mapping[str, Any]) -> None:
         """Remove the scratch of a rung that no later step reads: its ph.x jobs and its scf."""

@@ -9,7 +9,7 @@ from aiida.engine import calcfunction
 from aiida_pseudo.data.pseudo import UpfData
 
 from hts.cell_prediction import volume_ratio_to_target
-from hts.electrons import band_gap_ev, fermi_dos, unfold_eigenvalues
+from hts.electrons import band_gap_ev
 from hts.hull import PhaseEnthalpy, is_same_phase, place_on_hull
 from hts.magnetism import (
     FERROMAGNETIC,
@@ -24,9 +24,9 @@ from hts.pseudopotentials import with_null_projector
 from hts.rungs import collect_ladder
 from hts.summary import candidate_record
 from hts.superconductivity import tc_table
-from hts.symmetry import rotations, space_group_number, with_symmetry_of
+from hts.symmetry import space_group_number, with_symmetry_of
 from hts.units import GPA_PER_EV_ANG3
-from hts.verdict import judge_coupling, judge_hull, judge_ladder, judge_relaxation, judge_tc
+from hts.verdict import judge_hull, judge_ladder, judge_relaxation, judge_tc
 from hts.zero_point import with_zero_point
 
 
@@ -209,44 +209,6 @@ def correct_placement(
 def collect_rungs(rungs: orm.List, **results: orm.Dict) -> orm.Dict:  # noqa: ARG001 - the results are there for the graph
     """Add up the rungs of a descent; the results behind them are inputs, so that the graph shows their origin."""
     return orm.Dict(collect_ladder(rungs.get_list()))
-
-
-@calcfunction
-def fermi_level_dos(
-    bands: orm.BandsData, structure: orm.StructureData, parameters: orm.Dict, context: orm.Dict
-) -> orm.Dict:
-    """Density of states by tetrahedra at the dense mesh's own E_F, per spin, eV and cell, smeared as EPW smears it.
-
-    At the E_F of the scf, whose mesh is coarse (0.13 eV off in Al4H), it would be that of another energy.
-    """
-    mesh = tuple(context["mesh"])
-    crystal = structure.get_pymatgen()
-    grid_ev = unfold_eigenvalues(bands.get_kpoints(), bands.get_bands(), rotations(crystal), mesh)
-    reciprocal = crystal.lattice.reciprocal_lattice.matrix
-    fermi_ev = parameters["fermi_energy"]
-    values = {f"{sigma:g}": fermi_dos(grid_ev, reciprocal, fermi_ev, sigma) for sigma in context["smearings_ev"]}
-    return orm.Dict({"dos_per_spin_ev_cell": values, "fermi_ev": fermi_ev, "mesh": list(mesh)})
-
-
-@calcfunction
-def evaluate_coupling(dos: orm.Dict, relaxation: orm.Dict, thresholds: orm.Dict, **epw: orm.Dict) -> orm.Dict:
-    """Hold N(E_F) and E_F of every fine mesh against pw.x, and choose the one that answers."""
-    series = []
-    for label, parameters in epw.items():
-        sigma = f"{parameters['degaussw_ev']:g}"
-        series.append(
-            {
-                "label": label,
-                "lambda": parameters["lambda"],
-                "omega_log_mev": parameters["omega_log_mev"],
-                "dos_ef_epw": parameters.get_dict().get("dos_ef_per_spin_ev"),
-                "dos_ef_tetrahedra": dos["dos_per_spin_ev_cell"][sigma],
-                "fermi_epw_ev": parameters.get_dict().get("fermi_energy_fine_ev"),
-                "fermi_dense_ev": dos["fermi_ev"],
-                "fermi_scf_ev": relaxation["fermi_ev"],
-            }
-        )
-    return orm.Dict(judge_coupling(series, **thresholds.get_dict()).to_dict())
 
 
 @calcfunction

@@ -15,6 +15,7 @@ _CHOICES = {
     ("hull", "competitors"): ("elements", "known", "library"),
     ("hull", "zero_point"): ("none", "gamma", "mesh"),
     ("phonons", "method"): ("dfpt", "finite_displacement"),
+    ("coupling", "pressures"): ("lowest", "above", "ladder"),
 }
 
 
@@ -62,6 +63,11 @@ def stage_settings(
             )
         if isinstance(document["default_inputs"][key], float | int) and not isinstance(value, float | int):
             raise ValueError(f"overrides: {stage}.{key} is {value!r}, a number was wanted")
+        if isinstance(document["default_inputs"][key], list) and not _is_number_list(value, zero=key == "mu_star"):
+            raise ValueError(
+                f"overrides: {stage}.{key} is {value!r}, a list of positive numbers was wanted, such as "
+                f"{document['default_inputs'][key]!r}"
+            )
         choices = _CHOICES.get((stage, key))
         if choices and value not in choices:
             raise ValueError(f"overrides: {stage}.{key} is {value!r}; choose from {', '.join(choices)}")
@@ -70,6 +76,18 @@ def stage_settings(
             raise ValueError(f"overrides: {stage}.{key}: {complaint}")
         settings[key] = value
     return settings
+
+
+def _is_number_list(value: object, *, zero: bool) -> bool:
+    """Tell a list of positive numbers that holds at least one; of zeros too where they are allowed."""
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(
+            isinstance(one, int | float) and not isinstance(one, bool) and (one > 0 or (zero and one == 0))
+            for one in value
+        )
+    )
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

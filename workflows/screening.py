@@ -1,9 +1,10 @@
 """The funnel: nothing but stages and gates."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, if_
+from aiida.engine import ExitCode, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from hts.electrons import kpoint_mesh
@@ -24,6 +25,7 @@ class ScreeningWorkChain(StageWorkChain):
     """
 
     _codes = ("pw", "ph", "q2r", "epw")
+    _optional_codes = ("projwfc",)
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
@@ -51,6 +53,11 @@ class ScreeningWorkChain(StageWorkChain):
             if_(cls.is_in_the_funnel)(
                 cls.run_tc,
                 cls.inspect_tc,
+            ),
+            while_(cls.has_higher_rung)(
+                cls.run_higher_coupling,
+                if_(cls.is_coupled)(cls.run_higher_tc),
+                cls.finish_higher_rung,
             ),
             cls.results,
         )
@@ -81,6 +88,8 @@ class ScreeningWorkChain(StageWorkChain):
         self.ctx.failure = None
         self.ctx.exit_code = None
         self.ctx.passed = True
+        self.ctx.rungs_coupled = {}  # pressure label -> coupling and Tc of a rung above the lowest stable one
+        self.ctx.higher = None
 
     def is_in_the_funnel(self) -> bool:
         """Go on while every stage so far has passed."""
@@ -164,16 +173,20 @@ class ScreeningWorkChain(StageWorkChain):
     def run_coupling(self) -> Any:
         """Compute alpha2F at the lowest stable pressure from the ph.x runs that decided it."""
         outputs = self.ctx.decompress.outputs
+        found = {key: outputs[key] for key in ("structure", "relaxation", "phonons", "scf_folder")}
+        found["ph_folders"] = dict(outputs.ph_folders)
+        if "force_constants" in outputs:
+            found["force_constants"] = outputs.force_constants
+        return ToContext(coupling=self._submit_coupling(found, "coupling"))
+
+    def _submit_coupling(self, found: Mapping[str, Any], label: str) -> orm.ProcessNode:
         inputs = {
-            **self.shared_inputs("pw", "epw"),
-            "structure": outputs.structure,
-            "relaxation": outputs.relaxation,
-            "phonons": outputs.phonons,
-            "scf_folder": outputs.scf_folder,
-            "ph_folders": dict(outputs.ph_folders),
-            "metadata": {"call_link_label": "coupling"},
+            **self.shared_inputs("pw", "ph", "epw", "projwfc"),
+            **found,
+            "min_tc_k": orm.Float(self.inputs.gates["min_tc_k"]),
+            "metadata": {"call_link_label": label},
         }
-        return ToContext(coupling=self.submit(CouplingWorkChain, **inputs))
+        return self.submit(CouplingWorkChain, **inputs)
 
     def inspect_coupling(self) -> None:
         """Keep the gates' verdict; an alpha2F that fails them is shown as unverified."""
@@ -186,13 +199,16 @@ class ScreeningWorkChain(StageWorkChain):
 
     def run_tc(self) -> Any:
         """Solve for Tc."""
+        return ToContext(tc=self._submit_tc(self.ctx.coupling, "tc"))
+
+    def _submit_tc(self, coupling: orm.ProcessNode, label: str) -> orm.ProcessNode:
         inputs = {
-            "alpha2f": dict(self.ctx.coupling.outputs.alpha2f),
-            "chosen": orm.Str(self.ctx.coupling.outputs.coupling["numbers"]["chosen"]),
+            "alpha2f": dict(coupling.outputs.alpha2f),
+            "chosen": orm.Str(coupling.outputs.coupling["numbers"]["chosen"]),
             "settings": self.inputs.settings,
-            "metadata": {"call_link_label": "tc"},
+            "metadata": {"call_link_label": label},
         }
-        return ToContext(tc=self.submit(TcWorkChain, **inputs))
+        return self.submit(TcWorkChain, **inputs)
 
     def inspect_tc(self) -> None:
         """Hold Tc against the gate."""
@@ -202,6 +218,43 @@ class ScreeningWorkChain(StageWorkChain):
             return
         self.ctx.results["tc"] = child.outputs.tc
         self._judge("tc", child.outputs.tc, {"min_tc_k": self.inputs.gates["min_tc_k"]})
+
+    def has_higher_rung(self) -> bool:
+        """Go on to the rungs above with what superconducts: Tc against pressure, beside the answer."""
+        if not self.ctx.passed or "higher" not in self.ctx.decompress.outputs:
+            return False
+        rungs = dict(self.ctx.decompress.outputs.higher)
+        self.ctx.higher = next((label for label in rungs if label not in self.ctx.rungs_coupled), None)
+        return self.ctx.higher is not None
+
+    def run_higher_coupling(self) -> Any:
+        """Compute alpha2F at a higher rung from its own ph.x runs."""
+        rung = dict(self.ctx.decompress.outputs.higher[self.ctx.higher])
+        found = {**rung, "ph_folders": dict(rung["ph_folders"])}
+        return ToContext(higher_coupling=self._submit_coupling(found, f"coupling_{self.ctx.higher}"))
+
+    def is_coupled(self) -> bool:
+        """Solve for Tc only with an alpha2F."""
+        return bool(self.ctx.higher_coupling.is_finished_ok)
+
+    def run_higher_tc(self) -> Any:
+        """Solve for Tc at the higher rung."""
+        return ToContext(higher_tc=self._submit_tc(self.ctx.higher_coupling, f"tc_{self.ctx.higher}"))
+
+    def finish_higher_rung(self) -> None:
+        """Keep what was found; a failure here leaves the answer at the lowest stable pressure as it is."""
+        label = self.ctx.higher
+        self.ctx.rungs_coupled[label] = "failed"
+        if not self.is_coupled():
+            self.report(f"coupling at {label}: {self.reason_of(self.ctx.higher_coupling)}")
+            return
+        self.ctx.verdicts[f"coupling_{label}"] = self.ctx.higher_coupling.outputs.coupling
+        if not self.ctx.higher_tc.is_finished_ok:
+            self.report(f"Tc at {label}: {self.reason_of(self.ctx.higher_tc)}")
+            return
+        self.ctx.rungs_coupled[label] = "done"
+        self.ctx.results[f"coupling_{label}"] = self.ctx.higher_coupling.outputs.coupling
+        self.ctx.results[f"tc_{label}"] = self.ctx.higher_tc.outputs.tc
 
     def results(self) -> ExitCode | None:
         """Attach record and verdicts, whatever happened."""

@@ -17,6 +17,8 @@ class StageWorkChain(WorkChain):
 
     #: The codes a stage needs: entry-point names are those of the plugins, keys are pw, ph, q2r, epw.
     _codes: ClassVar[tuple[str, ...]] = ()
+    #: Those it can do without.
+    _optional_codes: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
@@ -25,6 +27,8 @@ class StageWorkChain(WorkChain):
         spec.input("structure", valid_type=orm.StructureData, help="The crystal, primitive cell.")
         for code in cls._codes:
             spec.input(f"codes.{code}", valid_type=orm.AbstractCode, help=f"Code that runs {code}.x.")
+        for code in cls._optional_codes:
+            spec.input(f"codes.{code}", valid_type=orm.AbstractCode, required=False, help=f"Code that runs {code}.x.")
         spec.input_namespace("pseudos", valid_type=UpfData, dynamic=True, help="Element -> norm-conserving UPF.")
         spec.input(
             "settings",
@@ -51,7 +55,8 @@ class StageWorkChain(WorkChain):
         Parameters
         ----------
         codes : mapping
-            ``pw``, ``ph``, ``q2r``, ``epw`` as far as the stage needs them; more are ignored.
+            ``pw``, ``ph``, ``q2r``, ``epw`` as far as the stage needs them, ``projwfc`` if there is one; more are
+            ignored.
         structure : StructureData
         pseudo_family : str
             Label of an installed aiida-pseudo family; gives the cutoffs unless ``overrides['dft']`` does.
@@ -80,8 +85,9 @@ class StageWorkChain(WorkChain):
         cutoffs_ry = family.get_recommended_cutoffs(elements=elements, unit="Ry") if wants_cutoffs else None
         builder: Any = cls.get_builder()
         builder.structure = structure
-        for code in cls._codes:
-            builder.codes[code] = codes[code]
+        for code in (*cls._codes, *cls._optional_codes):
+            if code in codes:
+                builder.codes[code] = codes[code]
         builder.pseudos = {element: family.get_pseudo(element) for element in elements}
         builder.settings = orm.Dict(resolve_settings(protocol, overrides, cutoffs_ry))
         builder.options = orm.Dict(dict(options or {}))
@@ -92,7 +98,7 @@ class StageWorkChain(WorkChain):
     def shared_inputs(self, *codes: str) -> dict[str, Any]:
         """Return the inputs that a child stage takes over unchanged."""
         return {
-            "codes": {code: self.inputs.codes[code] for code in codes},
+            "codes": {code: self.inputs.codes[code] for code in codes if code in self.inputs.codes},
             "pseudos": dict(self.inputs.pseudos),
             "settings": self.inputs.settings,
             "options": self.inputs.options,

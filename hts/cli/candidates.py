@@ -71,7 +71,7 @@ def candidates(
         found = query.candidates(campaign)
     else:
         found = query.candidates(given.name, gates=given.gates.model_dump())
-    _require_family(filters.get("family"), {record.prototype for record in found})
+    require_family(filters.get("family"), {record.prototype for record in found})
     records = [record for record in found if fits(record, filters)]
     if cif_folder is not None:
         _write_cifs(records, cif_folder)
@@ -108,7 +108,7 @@ def require_known(filters: dict[str, Any]) -> None:
             raise UserError(f"--element {symbol!r} is not an element; give a symbol of the periodic table, such as Al")
 
 
-def _require_family(name: str | None, screened: set[str]) -> None:
+def require_family(name: str | None, screened: set[str]) -> None:
     """Refuse a family that is neither in the package nor among the candidates, as a user's own one is."""
     from hts.campaign_file import did_you_mean
     from hts.prototypes import prototype_names
@@ -151,7 +151,8 @@ def candidates_table(records: "Sequence[CandidateRecord]") -> Any:
     table = Table(
         title=f"{len(records)} candidate{'' if len(records) == 1 else 's'}",
         caption="Tc: Allen-Dynes"
-        + (f" at mu* {', '.join(mu_stars)}, and its range over fine meshes and smearings" if mu_stars else ""),
+        + (f" at mu* {', '.join(mu_stars)}, and its range over fine meshes and smearings" if mu_stars else "")
+        + ("; ? unverified, see below" if any(record.tc_unverified for record in records) else ""),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         show_edge=False,
@@ -206,6 +207,15 @@ def _flat(record: "CandidateRecord") -> dict[str, Any]:
     for name, value in record.model_dump(by_alias=True).items():
         if name == "tc_k":
             row |= {f"tc_{form}_mu{mu}_k": tc for form, by_mu in value.items() for mu, tc in by_mu.items()}
+        elif name == "tc_spread":
+            ends = {key: low_high or ("", "") for key, low_high in value.items()}
+            row |= {f"tc_{key.removesuffix('_k')}_{end}_k": ends[key][at]
+                    for key in ends for at, end in enumerate(("lowest", "highest"))}  # fmt: skip
+        elif name == "tc_unverified":
+            row[name] = "; ".join(value)
+        elif name == "tc_by_pressure":
+            tc_k = [(one["pressure_gpa"], next(iter(one["tc_k"]["allen_dynes"].values()), None)) for one in value]
+            row["tc_allen_dynes_k_by_gpa"] = " ".join(f"{gpa:g}:{tc:g}" for gpa, tc in tc_k if tc is not None)
         elif name == "tc_spread_k":
             low_high = value or (None, None)
             row |= {"tc_lowest_k": low_high[0], "tc_highest_k": low_high[1]}
@@ -262,7 +272,7 @@ def _write(path: Path, text: str) -> None:
 
 def _tc_and_spread(record: "CandidateRecord") -> str:
     """Return the ranking Tc, and below it the range over fine meshes and smearings, which is part of it."""
-    text = _number(first_tc_k(record), ".1f")
+    text = _number(first_tc_k(record), ".1f") + ("?" if record.tc_unverified else "")
     if record.tc_spread_k is None:
         return text
     low, high = (format(value, ".0f" if value >= _WHOLE_KELVIN else ".1f") for value in record.tc_spread_k)

@@ -107,7 +107,8 @@ def _counts(
     """Count one stage; what entered and neither passed, failed nor runs is undecided."""
     counts = {"entered": 0, "passed": 0, "failed": 0, "undecided": 0, "running": 0}
     for screening in found:
-        entered = [row for row in rows[screening.pk] if row.parent_pk == screening.pk and row.stage == stage]
+        # The answer is that of the lowest stable pressure; a rung above it is called coupling_10GPa.
+        entered = [row for row in rows[screening.pk] if row.parent_pk == screening.pk and row.link_label == stage]
         if not entered:
             continue
         counts["entered"] += 1
@@ -144,7 +145,7 @@ def _verdicts(pks: list[int]) -> dict[tuple[int, str], str]:
     )
     found |= {(pk, stage): verdict for pk, stage, verdict in query.all()}
     query = orm.QueryBuilder().append(orm.WorkChainNode, filters={"id": {"in": pks}}, tag="screening", project="id")
-    query.append(orm.WorkChainNode, with_incoming="screening", tag="coupling")
+    query.append(orm.WorkChainNode, with_incoming="screening", edge_filters={"label": "coupling"}, tag="coupling")
     query.append(orm.Dict, with_incoming="coupling", edge_filters={"label": "coupling"}, project="attributes.verdict")
     return found | {(pk, "coupling"): verdict for pk, verdict in query.all()}
 

@@ -85,7 +85,10 @@ def descend(screening_pks: Iterable[int]) -> list[ProcessRow]:
         for parent, pk, node_type, label, state, status, link in query.all():
             screening, stage = level[parent]
             is_job = "calcjob" in node_type
-            row = ProcessRow(pk, parent, screening, stage or link, link, label, state or "created", status, is_job)
+            # coupling_10GPa, that of a rung above the lowest stable one, belongs to the stage coupling.
+            row = ProcessRow(
+                pk, parent, screening, stage or link.partition("_")[0], link, label, state or "created", status, is_job
+            )
             rows.append(row)
             if not is_job:
                 below[pk] = (screening, row.stage)

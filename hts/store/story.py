@@ -5,12 +5,12 @@ from typing import Any
 
 from aiida import orm
 
+from hts.coupling_texts import coupling_lines, tc_lines
 from hts.magnetism import NONMAGNETIC, magnetism_text
 from hts.soft_mode import moving_atoms_text
 from hts.store.process_tree import JobCost, ProcessRow, descend, job_costs
 from hts.store.proposals import parent_of
 from hts.store.query import Screening, record_of
-from hts.verdict import deviations_text
 from hts.zero_point import zero_point_lines
 
 # What aiida-quantumespresso calls the only iteration of most jobs: no news.
@@ -63,15 +63,19 @@ def _verdicts(screening: Screening) -> dict[str, dict[str, Any]]:
     judged = {content["stage"]: content for content in query.all(flat=True)}
     query = orm.QueryBuilder().append(orm.WorkChainNode, filters={"id": screening.pk}, tag="screening")
     query.append(
-        orm.Dict, with_incoming="screening", edge_filters={"label": {"like": "verdicts\\_\\_%"}}, project="attributes"
+        orm.Dict,
+        with_incoming="screening",
+        edge_filters={"label": {"like": "verdicts\\_\\_%"}},
+        edge_project="label",
+        project="attributes",
     )
-    return judged | {content["stage"]: content for content in query.all(flat=True)}
+    return judged | {label.removeprefix("verdicts__"): content for content, label in query.all()}
 
 
 def _stage(
     row: ProcessRow, rows: list[ProcessRow], costs: Mapping[int, JobCost], verdicts: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    judged = verdicts.get(row.stage)
+    judged = verdicts.get(row.link_label)
     if judged is None or row.exit_status:
         # A stage that ended with an error is undecided, whatever was judged of the part that it did finish.
         node = orm.load_node(row.pk)
@@ -80,17 +84,31 @@ def _stage(
             f"{row.state}; see `verdi process report {row.pk}`" if ended else "still running"
         )
         judged = {"verdict": "undecided" if ended else "running", "reason": message, "numbers": {}, "thresholds": {}}
+        if row.stage != row.link_label and row.exit_status == 0:
+            judged |= {
+                "verdict": "reported",
+                "reason": "beside the answer, which is that of the lowest stable pressure",
+            }
     return {
-        "stage": row.stage,
+        "stage": row.link_label.replace("_", " at "),
         "pk": row.pk,
         "process_label": row.process_label,
         "verdict": judged["verdict"],
         "reason": judged["reason"],
         "numbers": judged["numbers"],
         "thresholds": judged["thresholds"],
-        "seconds": sum(costs[one.pk].core_seconds for one in rows if one.stage == row.stage and one.pk in costs),
+        "seconds": sum(costs[pk].core_seconds for pk in _below(row, rows) if pk in costs),
         "details": _details(row),
     }
+
+
+def _below(row: ProcessRow, rows: list[ProcessRow]) -> set[int]:
+    """Return a process and all that it called; parents come before their children."""
+    found = {row.pk}
+    for one in rows:
+        if one.parent_pk in found:
+            found.add(one.pk)
+    return found
 
 
 def _details(row: ProcessRow) -> list[str]:
@@ -110,9 +128,9 @@ def _details(row: ProcessRow) -> list[str]:
         lines += zero_point_lines(outputs.zero_point.get_dict()) if "zero_point" in outputs else []
         return lines + (_followed(outputs.distortion.get_dict()) if "distortion" in outputs else [])
     if row.stage == "coupling" and "coupling" in outputs:
-        return [_fine(item) for item in outputs.coupling["numbers"].get("series", [])]
+        return coupling_lines(outputs.coupling.get_dict())
     if row.stage == "tc" and "tc" in outputs:
-        return _tc(outputs.tc.get_dict())
+        return tc_lines(outputs.tc.get_dict())
     return []
 
 
@@ -168,27 +186,6 @@ def _followed(distortion: Mapping[str, Any]) -> list[str]:
     irrep = f" ({mode['irrep']})" if mode["irrep"] else ""
     along = f"{mode['frequency_cm1']:.0f} cm-1{irrep} at q = ({point}), by {distortion['amplitude_ang']:g} Angstrom"
     return [verdict, f"  displaced along {along}"]
-
-
-def _fine(item: Mapping[str, Any]) -> str:
-    gates = "gates passed" if item["gates_passed"] else "gates not passed"
-    return (
-        f"{item['label']}: lambda {item['lambda']:.3f}, omega_log {item['omega_log_mev']:.1f} meV; "
-        f"{deviations_text(item)} against pw.x ({item['dos_ef_tetrahedra']:.3f} states/(spin eV cell)): {gates}"
-    )
-
-
-def _tc(tc: Mapping[str, Any]) -> list[str]:
-    lines = [f"alpha2F of {tc['chosen']}: lambda {tc['lambda']:.3f}, omega_log {tc['omega_log_mev']:.1f} meV"]
-    for line in tc["tc"]:
-        eliashberg = "none" if line["eliashberg_k"] is None else f"{line['eliashberg_k']:.2f} K"
-        lines.append(
-            f"mu* {line['mu_star']:.2f}: McMillan {line['mcmillan_k']:.2f} K, "
-            f"Allen-Dynes {line['allen_dynes_k']:.2f} K, Eliashberg {eliashberg} ({line['status']})"
-        )
-    low, high = tc["allen_dynes_spread_k"]
-    lines.append(f"spread over fine meshes and smearings at the first mu*: {low:.2f} to {high:.2f} K")
-    return lines
 
 
 def _jobs(rows: list[ProcessRow], costs: Mapping[int, JobCost]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The rules of the search, against crystals whose verdict on every level is known."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -93,6 +94,32 @@ def test_a_point_between_the_mesh_counts_like_any_other() -> None:
     assert (step.points, step.level) == (("i_5",), 1)
     search.record("i_5", 1, "unstable")
     assert search.next_step().points == ("i_5",) and search.next_step().verdict == "unstable"
+
+
+class OfAMapping(dict[str, Any]):
+    """A dictionary that is made of a mapping and of nothing else, as AiiDA's AttributeDict in a checkpoint is."""
+
+    def __init__(self, mapping: Mapping[str, Any]) -> None:
+        super().__init__()
+        for key in mapping.keys():  # noqa: SIM118  # what has no keys is no mapping
+            value = mapping[key]
+            self[key] = OfAMapping(value) if isinstance(value, dict) else value
+
+
+def test_a_checkpoint_may_have_made_other_mappings_of_it() -> None:
+    """`dataclasses.asdict` makes each dictionary anew from pairs, which not every kind of mapping can be made of."""
+    search = QPointSearch(list(POINTS), 2)
+    search.record("q_3", 0, "borderline")
+    search.record("q_3", 1, "unstable")
+    stored = OfAMapping(search.to_dict())
+    assert type(stored["findings"]["0"]) is OfAMapping
+    restored = QPointSearch.from_dict(stored)
+    assert restored == search
+    assert restored.to_dict() == search.to_dict()
+    assert {type(level) for level in restored.to_dict()["findings"].values()} == {dict}
+    restored.record("q_2", 0, "stable")
+    assert "q_2" not in stored["findings"]["0"]
+    assert QPointSearch.from_dict(OfAMapping(restored.to_dict())).next_step() == restored.next_step()
 
 
 verdicts = st.sampled_from(["stable", "stable", "stable", "borderline", "unstable"])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hts.coupling_gates import check, judge_coupling
 from hts.records import CandidateRecord
 from hts.rungs import collect_ladder, excerpt
 from hts.summary import candidate_record
-from hts.verdict import judge_coupling
 
 IDENTITY = {"key": "perovskite-Al4H", "prototype": "perovskite", "formula": "Al4H", "insulator_gap_ev": 0.05}
 GATES = {"max_hull_ev_per_atom": 0.3, "min_frequency_cm1": -20, "min_tc_k": 1.0}
@@ -23,6 +23,10 @@ CONTRACT = {
 }  # fmt: skip
 PHYSICAL_NO = {"insulator", "above_hull", "dynamically_unstable", "not_superconducting"}
 Results = dict[str, dict[str, Any]]
+SERIES = {
+    "label": "k24", "lambda": 0.52, "dos_ef_epw": 0.6, "dos_ef_tetrahedra": 0.6, "fermi_epw_ev": 9.5,
+    "fermi_dense_ev": 9.5, "fermi_scf_ev": 9.5,
+}  # fmt: skip
 
 
 def placement(pressure: float = 10.0, above: float = 0.1, missing: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -35,23 +39,23 @@ def rung(pressure: float, verdict: str, above: float | None = 0.1, mesh: int = 2
     return found | ({} if above is None else {"placement": excerpt("placement", placement(pressure, above))})
 
 
-def everything(*rungs: dict[str, Any], tc_k: float | None = 8.0) -> Results:
-    series = {
-        "label": "k24", "lambda": 0.52, "dos_ef_epw": 0.6, "dos_ef_tetrahedra": 0.6, "fermi_epw_ev": 9.5,
-        "fermi_dense_ev": 9.5, "fermi_scf_ev": 9.5,
-    }  # fmt: skip
+def tc_result(tc_k: float | None = 8.0) -> dict[str, Any]:
     rows = [
         {"mu_star": mu, "mcmillan_k": 7.0, "allen_dynes_k": tc_k, "eliashberg_k": 9.0, "status": "superconducting"}
         for mu in (0.1, 0.13)
     ]
+    return {"lambda": 0.52, "omega_log_mev": 46.0, "tc": rows, "allen_dynes_spread_k": [7.0, 9.0]}
+
+
+def everything(*rungs: dict[str, Any], tc_k: float | None = 8.0) -> Results:
     return {
         "relaxation": {
             "gap_ev": 0.0, "space_group_number": 221, "initial_space_group_number": 221, "pressure_gpa": 10.0
         },
         "placement": placement(),
         "ladder": collect_ladder(list(rungs) or [rung(10.0, "stable"), rung(0.0, "stable", 0.12)]),
-        "coupling": judge_coupling([series], 0.1, 0.1).to_dict(),
-        "tc": {"lambda": 0.52, "omega_log_mev": 46.0, "tc": rows, "allen_dynes_spread_k": [7.0, 9.0]},
+        "coupling": judge_coupling([SERIES], 0.1, 0.1).to_dict(),
+        "tc": tc_result(tc_k),
     }  # fmt: skip
 
 
@@ -176,8 +180,12 @@ def test_keys_are_those_of_the_contract() -> None:
 
 def test_what_was_not_computed_is_none() -> None:
     empty = record({}, "relax: failed").model_dump(by_alias=True)
-    filled = {"key", "prototype", "formula", "verdict", "reason", "tc_k", "flags", "hull_by_pressure"}
-    assert {key for key, value in empty.items() if value is not None} == filled
+    filled = {"key", "prototype", "formula", "verdict", "reason", "tc_k"}
+    nothing: dict[str, Any] = {
+        "flags": [], "hull_by_pressure": {}, "tc_spread": {}, "tc_unverified": [], "tc_by_pressure": []
+    }  # fmt: skip
+    assert {key for key, value in empty.items() if value is not None} == filled | set(nothing)
+    assert {key: empty[key] for key in nothing} == nothing
     assert empty["tc_k"] == {"allen_dynes": {}, "eliashberg": {}}
     no_tc = record(everything(tc_k=None))
     assert no_tc.figure_of_merit is None
@@ -248,3 +256,112 @@ def test_a_followed_soft_mode_is_reported_beside_the_verdict() -> None:
     assert parent.model_copy(update={"distortion": None}) == record(unstable)
     child = candidate_record({**IDENTITY, "parent": "0123"}, everything(), GATES, None)
     assert child.parent == "0123" and child.model_copy(update={"parent": None}) == record(everything())
+
+
+NO_GOOD = {
+    "coupling": judge_coupling(
+        [SERIES | {"dos_ef_epw": 0.9}],
+        0.1,
+        0.1,
+        checks=[check("bands_rms_ev", 0.4, 0.1, "eV", "Wannier bands 0.400 eV RMS from those of pw.x")],
+    ).to_dict()
+}
+LINES = [
+    "N(E_F) +50.0%, E_F +0.000 eV against pw.x at k24",
+    "Wannier bands 0.400 eV RMS from those of pw.x (limit 0.1 eV)",
+]
+
+
+def test_what_a_tc_rests_on_is_said_with_the_verdict() -> None:
+    found = record(everything() | NO_GOOD)
+    assert found.verdict == "ambient"
+    assert found.tc_unverified == LINES
+    assert found.reason.endswith(f"unverified: {'; '.join(LINES)}")
+    assert "tc_unverified" in found.flags
+    sound = record(everything())
+    assert sound.tc_unverified == [] and "unverified" not in sound.reason
+
+
+def test_a_tc_below_the_gate_decides_only_if_it_is_verified() -> None:
+    assert record(everything(tc_k=0.2)).verdict == "not_superconducting"
+    doubtful = record(everything(tc_k=0.2) | NO_GOOD)
+    assert doubtful.verdict == "undecided"
+    assert ", but lambda 0.52 is unverified: " in doubtful.reason and LINES[1] in doubtful.reason
+    # What another stage has said no to needs no Tc.
+    assert record(changed(everything(tc_k=0.2) | NO_GOOD, "relaxation", gap_ev=2.0)).verdict == "insulator"
+
+
+def spared(tc_k: float, upper_bound_k: float) -> Results:
+    """Return the results of a candidate whose fine meshes were spared on the ground of an estimate."""
+    estimate = {"label": "k12", "allen_dynes_k": tc_k, "upper_bound_k": upper_bound_k, "reason": "estimate from k12"}
+    convergence = {"status": "estimate_only", "reason": "no fine meshes: estimate from k12"}
+    coupling = judge_coupling([], 0.1, 0.1, convergence=convergence, estimate=estimate).to_dict()
+    return everything(tc_k=tc_k) | {"coupling": coupling}
+
+
+@pytest.mark.parametrize(
+    ("min_tc_k", "verdict"),
+    [
+        (5.0, "not_superconducting"),
+        (1.0, "not_superconducting"),
+        (0.9, "undecided"),
+        (0.5, "undecided"),
+        (0.3, "undecided"),
+    ],
+)
+def test_an_estimate_says_no_only_above_its_upper_bound(min_tc_k: float, verdict: str) -> None:
+    """Estimated 0.4 K, at most 0.9 K: from 0.9 K down the fine meshes are needed, for a yes as for a no."""
+    found = record(spared(0.4, 0.9), min_tc_k=min_tc_k)
+    assert found.verdict == verdict
+    assert found.tc_convergence == "estimate_only"
+    assert "tc_estimate" in found.flags
+    if verdict == "undecided":
+        assert f"Tc was only estimated, which does not decide a gate of {min_tc_k:g} K: estimate" in found.reason
+
+
+@given(st.floats(0, 5), st.floats(0, 5), st.floats(0, 10))
+def test_an_estimate_never_makes_a_superconductor(tc_k: float, more_k: float, min_tc_k: float) -> None:
+    bound_k = tc_k + more_k
+    verdict = record(spared(tc_k, bound_k), min_tc_k=min_tc_k).verdict
+    assert verdict == ("not_superconducting" if bound_k < min_tc_k else "undecided")
+
+
+def test_convergence_is_reported_beside_the_verdict() -> None:
+    for status in ("converged", "not_converged"):
+        convergence = {"status": status, "reason": "Tc changes by 9 K"}
+        coupling = judge_coupling([SERIES], 0.1, 0.1, convergence=convergence).to_dict()
+        found = record(everything() | {"coupling": coupling})
+        assert (found.verdict, found.tc_convergence) == ("ambient", status)
+        assert ("tc_not_converged" in found.flags) == (status == "not_converged")
+    assert record(everything()).tc_convergence is None
+
+
+def test_rungs_above_are_reported_beside_the_answer() -> None:
+    """Tc at 10 GPa decides nothing: the answer is that of the lowest stable pressure."""
+    above = judge_coupling([SERIES | {"dos_ef_epw": 0.9}], 0.1, 0.1, more={"pressure_gpa": 10.0}).to_dict()
+    found = record(DOWN_TO_5 | {"coupling_10GPa": above, "tc_10GPa": tc_result(0.2)})
+    assert [one["pressure_gpa"] for one in found.tc_by_pressure] == [5.0, 10.0]
+    assert [one["tc_k"]["allen_dynes"]["0.10"] for one in found.tc_by_pressure] == [8.0, 0.2]
+    assert [one["flags"] for one in found.tc_by_pressure] == [[], ["tc_unverified"]]
+    alone = record(DOWN_TO_5)
+    assert found.model_copy(update={"tc_by_pressure": alone.tc_by_pressure}) == alone
+    content = json.dumps(found.model_dump(by_alias=True), allow_nan=False)
+    assert CandidateRecord.model_validate_json(content) == found
+
+
+def test_a_harmonic_lambda_beside_an_instability_is_flagged() -> None:
+    """Only where an imaginary mode ended the descent and a Tc was computed."""
+    assert record(DOWN_TO_5).flags == ["provisional_q_grid", "beside_instability"]
+    assert "beside_instability" not in record(until(DOWN_TO_5, "coupling")).flags
+    assert "beside_instability" not in record(everything()).flags
+    off_the_hull = everything(rung(10.0, "stable"), rung(0.0, "above_hull", 0.4))
+    assert "beside_instability" not in record(off_the_hull).flags
+
+
+def test_spread_by_what_is_varied() -> None:
+    results = everything()
+    results["tc"]["spread"] = {"formulas_k": None, "mu_star_k": [6.0, 8.0]}
+    found = record(results)
+    assert found.tc_spread == {"formulas_k": None, "mu_star_k": [6.0, 8.0], "meshes_and_smearings_k": [7.0, 9.0]}
+    assert found.tc_spread_k == [7.0, 9.0]
+    assert record(until(everything(), "coupling")).tc_spread == {}

@@ -9,14 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hts.phonons import QPointVerdict
-from hts.verdict import judge_coupling, judge_dynamics, judge_hull, judge_ladder, judge_relaxation, judge_tc
+from hts.verdict import judge_dynamics, judge_hull, judge_ladder, judge_relaxation, judge_tc
 
 RELAXATION = {"gap_ev": 0.0, "space_group_number": 221, "initial_space_group_number": 221, "pressure_gpa": 10.0}
 PLACEMENT = {"hull_ev_per_atom": 0.1, "pressure_gpa": 10.0, "decomposition": {"Al": 0.4, "H2": 0.6}, "missing": []}
-SERIES = {
-    "label": "k24_q4", "lambda": 0.5, "dos_ef_epw": 0.6, "dos_ef_tetrahedra": 0.6, "fermi_epw_ev": 9.5,
-    "fermi_dense_ev": 9.5,
-}  # fmt: skip
 
 
 def point(verdict: str, lowest: float = 100.0) -> QPointVerdict:
@@ -147,37 +143,6 @@ def test_ladder(rungs: list[dict[str, Any]], flags: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "flags"),
-    [
-        ({}, ()),
-        ({"dos_ef_epw": 0.66}, ()),
-        ({"dos_ef_epw": 0.67}, ("tc_unverified",)),
-        ({"dos_ef_epw": 0.53}, ("tc_unverified",)),
-        ({"fermi_epw_ev": 9.59}, ()),
-        ({"fermi_epw_ev": 8.8}, ("tc_unverified",)),
-        ({"dos_ef_tetrahedra": 0.0}, ("tc_unverified",)),
-        ({"dos_ef_epw": math.nan}, ("tc_unverified",)),
-    ],
-)
-def test_coupling_gates(changes: dict[str, float], flags: tuple[str, ...]) -> None:
-    judgement = judge_coupling([SERIES | changes], 0.1001, 0.1)
-    assert (judgement.verdict, judgement.flags) == ("passed", flags)
-    assert ("unverified" in judgement.reason) == bool(flags)
-
-
-def test_the_first_of_the_series_that_passes_answers() -> None:
-    bad, good, later = (SERIES | {"label": name} for name in ("bad", "good", "later"))
-    judgement = judge_coupling([bad | {"dos_ef_epw": 1.0}, good, later], 0.1, 0.1)
-    assert judgement.numbers["chosen"] == "good"
-    assert [item["gates_passed"] for item in judgement.numbers["series"]] == [False, True, True]
-    assert judgement.flags == ()
-
-
-def test_no_alpha2f_is_undecided() -> None:
-    assert judge_coupling([], 0.1, 0.1).verdict == "undecided"
-
-
-@pytest.mark.parametrize(
     ("tc", "verdict"),
     [(1.0, "passed"), (0.999, "failed"), (0.0, "failed"), (None, "undecided"), (math.nan, "undecided")],
 )
@@ -186,11 +151,7 @@ def test_tc(tc: float | None, verdict: str) -> None:
 
 
 def test_judgements_are_json() -> None:
-    for judgement in (
-        judge_relaxation(RELAXATION, 0.05),
-        judge_hull(PLACEMENT, 0.3),
-        judge_coupling([SERIES], 0.1, 0.1),
-    ):
+    for judgement in (judge_relaxation(RELAXATION, 0.05), judge_hull(PLACEMENT, 0.3)):
         content = json.loads(json.dumps(judgement.to_dict(), allow_nan=False))
         assert list(content) == ["stage", "verdict", "reason", "numbers", "thresholds", "flags"]
 

@@ -20,11 +20,17 @@ from hts.store import pseudos as store_pseudos
 
 FAMILY = store_pseudos.DEBIAN_LABEL
 CACHED = "aiida.calculations:*"
-# The smallest settings that still make a metal of Al: k 8x8x8, q 2x2x2, one coarse fine mesh.
+# The smallest settings that still make a metal of Al: k 8x8x8, q 2x2x2, a coarse mesh of 4x4x4, two coarse fine ones.
 DFT = {"ecutwfc_ry": 15.0, "kpoints_distance_inv_ang": 0.36}
 OVERRIDES = {
     "dft": DFT,
-    "coupling": {"fine": [{"kpoints": 16, "qpoints": 8, "degaussw_ev": 0.1}]},
+    "coupling": {
+        "coarse_distance_inv_ang": 0.7,
+        "max_coarse_meshes": 1,
+        "estimate_distance_inv_ang": 0.35,
+        "fine_distances_inv_ang": [0.18, 0.14],
+        "smearings_ev": [0.1],
+    },
 }
 AMBIENT = {"start": 0.0, "stop": 0.0, "step": 10.0, "resolution": 10.0}
 GATES = {"max_hull_ev_per_atom": 5.0, "min_frequency_cm1": -20.0, "min_tc_k": 0.0}
@@ -112,7 +118,7 @@ def screen(run: Run) -> Run:
         gates = {**GATES, **inputs.pop("gates", {})}
         formula = structure.get_pymatgen().composition.reduced_formula
         identity = {"key": f"{formula}-test", "prototype": "test", "formula": formula}
-        return run("hts.screening", structure, identity=identity, ladder=AMBIENT, gates=gates, **inputs)
+        return run("hts.screening", structure, **{"identity": identity, "ladder": AMBIENT, "gates": gates, **inputs})
 
     return through
 

@@ -490,3 +490,11 @@ def test_fcc_aluminium_from_pw_to_alpha2f_and_restart(
     }
     with SandboxFolder() as folder, pytest.raises(InputValidationError, match="nbndsub"):
         _prepare(restart, folder)
+
+
+def test_a_failed_run_is_never_served_from_the_cache() -> None:
+    """What was interrupted may go well the next time; only what the physics forbids fails again for sure."""
+    codes = EpwCalculation.exit_codes
+    interrupted = (codes.ERROR_OUTPUT_STDOUT_MISSING, codes.ERROR_OUTPUT_STDOUT_INCOMPLETE, codes.ERROR_DISK_FULL)
+    assert all(code.invalidates_cache for code in interrupted)
+    assert not codes.ERROR_DISENTANGLEMENT_WINDOW.invalidates_cache

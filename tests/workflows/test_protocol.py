@@ -3,8 +3,10 @@
 import json
 import re
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from hts.competitor_files import StructureFile, structures_within
+from hts.fine_meshes import FineMeshPlan, plan_fine_meshes
 from hts.fingerprint import fingerprint
 from workflows.protocol import STAGES, resolve_settings, stage_settings
 
@@ -22,19 +25,24 @@ SMALLER = {
     "pressure_tolerance_gpa", "etot_conv_thr_ry",
     "forc_conv_thr_ry_bohr", "press_conv_thr_kbar", "symmetry_precision_ang", "insulator_gap_ev",
     "degaussq_mev", "max_dos_deviation", "max_fermi_deviation_ev", "dense_distance_inv_ang",
+    "coarse_distance_inv_ang", "path_distance_inv_ang", "estimate_distance_inv_ang", "fine_distances_inv_ang",
+    "smearings_ev", "tc_tolerance", "tc_tolerance_k", "max_bands_rms_ev", "max_phonon_deviation", "max_decay",
+    "max_lambda_deviation", "max_spread",
     "min_moment_bohr_mag", "min_magnetic_gain_ev_per_atom", "displacement_ang", "confirmation_degauss_factor",
     "confirmation_tr2_factor",
 }  # fmt: skip
 LARGER = {
-    "qpoints_mesh", "max_passes", "max_attempts", "max_confirmations", "interpolation_mesh", "coarse_mesh_per_q",
-    "outer_above_ef_ev", "wannier_iterations", "matsubara_cutoff_factor", "max_reference_attempts",
+    "qpoints_mesh", "max_passes", "max_attempts", "max_confirmations", "interpolation_mesh", "max_coarse_meshes",
+    "fine_qpoints_per_q", "estimate_margin", "phonon_check", "lambda_check", "anisotropic", "outer_above_ef_ev",
+    "wannier_iterations", "matsubara_cutoff_factor", "max_reference_attempts",
     "borderline_cm1", "max_interpolation_checks",
 }  # fmt: skip
-# A series of fine meshes, compared by its finest k, finest q and smallest smearing.
-SERIES = {"fine"}
+# A choice that has an order.
+SCOPES = {"pressures": ["lowest", "above", "ladder"]}
 CHOICES = {
     "ecutwfc_ry", "ecutrho_ry", "smearing", "mixing_beta", "alpha_mix", "clean_scratch", "frozen_above_ef_ev",
     "mu_star", "competitors", "structures", "zero_point", "check_magnetism",
+    "estimate_degaussw_ev", "anisotropic_fractions",
     "method", "predict", "reentrant", "follow_soft_mode", "distortion_amplitude_ang", "distortion_max_atoms",
 }  # fmt: skip
 
@@ -59,11 +67,8 @@ def test_there_is_a_file_for_every_stage_and_none_besides() -> None:
 
 def strictness(key: str, value: Any) -> list[float]:
     """Return numbers that grow with the accuracy."""
-    if key in SERIES:
-        return [
-            max(item["kpoints"] for item in value), max(item["qpoints"] for item in value),
-            -min(item["degaussw_ev"] for item in value), len(value),
-        ]  # fmt: skip
+    if key in SCOPES:
+        return [SCOPES[key].index(value)]
     numbers = value if isinstance(value, list) else [value]
     return [-number if key in SMALLER else number for number in numbers]
 
@@ -72,19 +77,66 @@ def strictness(key: str, value: Any) -> list[float]:
 @pytest.mark.parametrize(("loose", "tight"), [("fast", "balanced"), ("balanced", "stringent")])
 def test_a_stricter_protocol_is_never_looser(stage: str, loose: str, tight: str) -> None:
     looser, tighter = stage_settings(stage, loose), stage_settings(stage, tight)
-    assert set(looser) <= SMALLER | LARGER | SERIES | CHOICES, "say here which way the new setting gets stricter"
-    for key in set(looser) & (SMALLER | LARGER | SERIES):
+    assert set(looser) <= SMALLER | LARGER | set(SCOPES) | CHOICES, "say here which way the new setting gets stricter"
+    for key in set(looser) & (SMALLER | LARGER | set(SCOPES)):
         pairs = zip(strictness(key, looser[key]), strictness(key, tighter[key]), strict=True)
         assert all(a <= b for a, b in pairs), key
 
 
-def test_fine_meshes_are_commensurate() -> None:
-    """EPW stores nothing unless the k-mesh is a multiple of the q-mesh; two meshes and two smearings at least."""
+def fine_meshes(protocol: str, cell_ang: np.ndarray) -> FineMeshPlan:
+    """Plan the fine meshes of a cell (vectors as rows, Angstrom) as the WorkChain does."""
+    settings = stage_settings("coupling", protocol)
+    n1, n2, n3 = (settings["fine_qpoints_per_q"] * n for n in stage_settings("dft", protocol)["qpoints_mesh"])
+    distances, smearings = settings["fine_distances_inv_ang"], settings["smearings_ev"]
+    return plan_fine_meshes(cell_ang, distances, (n1, n2, n3), smearings, tolerance=0.05, tolerance_k=0.5)
+
+
+def test_a_single_fine_mesh_or_smearing_can_be_lucky() -> None:
     for protocol in PROTOCOLS:
-        series = stage_settings("coupling", protocol)["fine"]
-        assert all(item["kpoints"] % item["qpoints"] == 0 for item in series)
-        assert len({item["degaussw_ev"] for item in series}) > 1
-        assert len({(item["kpoints"], item["qpoints"]) for item in series}) > 1
+        settings = stage_settings("coupling", protocol)
+        distances = settings["fine_distances_inv_ang"]
+        assert len(distances) >= 2
+        assert all(coarse > fine for coarse, fine in pairwise(distances))
+        assert len(set(settings["smearings_ev"])) == len(settings["smearings_ev"]) >= 2
+
+
+CELLS_ANG = {
+    "fcc Al": np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) * 1.972,
+    "Al4H": np.eye(3) * 4.009,
+    "H3S": np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) * 1.4915,
+    "MgB2": np.array([[3.086, 0, 0], [-1.543, 2.6726, 0], [0, 0, 3.524]]),
+    "long": np.diag([3.0, 4.5, 11.0]),
+}
+
+
+@pytest.mark.parametrize("cell", list(CELLS_ANG))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_fine_meshes_are_commensurate(protocol: str, cell: str) -> None:
+    """EPW stores nothing unless the k-mesh is a multiple of the q-mesh; two meshes at least, each denser."""
+    plan = fine_meshes(protocol, CELLS_ANG[cell])
+    assert len(plan.kpoints) >= 2
+    assert all(k % q == 0 for mesh in plan.kpoints for k, q in zip(mesh, plan.qpoints, strict=True))
+    points = [np.prod(mesh) for mesh in plan.kpoints]
+    assert points == sorted(set(points))
+
+
+def test_the_meshes_that_the_comments_promise() -> None:
+    """Al4H at 0 GPa, 4.009 Angstrom, in `fast`."""
+    assert [mesh[0] for mesh in fine_meshes("fast", CELLS_ANG["Al4H"]).kpoints] == [28, 32, 36]
+
+
+@pytest.mark.parametrize("cell", list(CELLS_ANG))
+def test_a_stricter_protocol_has_finer_meshes(cell: str) -> None:
+    finest = [fine_meshes(protocol, CELLS_ANG[cell]).kpoints[-1] for protocol in PROTOCOLS]
+    assert all(a <= b for one, other in pairwise(finest) for a, b in zip(one, other, strict=True))
+
+
+def test_pressures_are_asked_for_by_name() -> None:
+    scopes = [stage_settings("coupling", protocol)["pressures"] for protocol in PROTOCOLS]
+    assert scopes == ["lowest", "above", "above"]
+    assert stage_settings("coupling", "fast", {"pressures": "ladder"})["pressures"] == "ladder"
+    with pytest.raises(ValueError, match=r"coupling\.pressures is 'all'; choose from lowest, above, ladder"):
+        stage_settings("coupling", "fast", {"pressures": "all"})
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -135,7 +187,9 @@ def test_yaml_numbers_are_numbers() -> None:
     for stage in STAGES:
         for protocol in PROTOCOLS:
             for key, value in stage_settings(stage, protocol).items():
-                assert key in ("smearing", "competitors", "zero_point", "method") or not isinstance(value, str)
+                assert key in ("smearing", "competitors", "zero_point", "method", "pressures") or not isinstance(
+                    value, str
+                )
 
 
 def test_every_protocol_knows_more_competitors_than_the_one_before() -> None:

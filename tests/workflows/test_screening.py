@@ -119,6 +119,33 @@ def test_an_epw_that_dies_is_undecided_and_keeps_the_ladder(
     assert "structure" in outputs
 
 
+def test_tc_against_pressure_on_request(
+    screen: Callable[..., Any],
+    crystal: Callable[..., orm.StructureData],
+    child_of: Callable[[orm.WorkChainNode, str], Any],
+    settings: dict[str, Any],
+) -> None:
+    """Every stable rung is coupled by its own phonons; the answer stays that of the lowest one."""
+    overrides = {**settings, "coupling": {**settings["coupling"], "pressures": "ladder"}}
+    ladder = {"start": 20.0, "stop": 0.0, "step": 20.0, "resolution": 20.0}
+    outputs, node = screen(crystal("Al"), overrides=overrides, ladder=ladder)
+    assert node.is_finished_ok, node.exit_message
+    record = CandidateRecord.model_validate(outputs["candidate"].get_dict())
+    assert record.lowest_stable_pressure_gpa == 0.0
+    assert [one["pressure_gpa"] for one in record.tc_by_pressure] == [0.0, 20.0]
+    at_zero, higher = record.tc_by_pressure
+    assert at_zero["tc_k"] == record.tc_k.model_dump() and at_zero["lambda"] == record.lambda_
+    assert higher["lambda"] != record.lambda_
+    rung = child_of(node, "coupling_20GPa")
+    assert rung.outputs.coupling["numbers"]["pressure_gpa"] == 20.0
+    assert child_of(node, "tc_20GPa").outputs.tc["lambda"] == higher["lambda"]
+    folders = [set(child_of(node, label).inputs.ph_folders) for label in ("coupling", "coupling_20GPa")]
+    assert folders[0] == folders[1] == {"q_1", "q_2", "q_3"}
+    used = {child_of(node, label).inputs.ph_folders["q_1"].pk for label in ("coupling", "coupling_20GPa")}
+    assert len(used) == 2
+    assert "coupling_20GPa" in outputs["verdicts"]
+
+
 def test_other_gates_judge_what_is_stored_without_a_new_process(al_funnel: orm.WorkChainNode) -> None:
     gates = al_funnel.inputs.gates.get_dict()
     stored = al_funnel.outputs.candidate.get_dict()

@@ -93,6 +93,9 @@ def _define_outputs(spec: CalcJobProcessSpec) -> None:
     )
 
 
+_FIRST_OF_THE_PHYSICS = 500
+
+
 class EpwCalculation(CalcJob):
     """One run of epw.x: EPW 5.3.1 of Quantum ESPRESSO 6.7, and 5.4 to 6.0 where keywords or files differ.
 
@@ -148,7 +151,8 @@ class EpwCalculation(CalcJob):
         _define_outputs(spec)
         spec.default_output_node = "output_parameters"
         for status, label, message in _EXIT_CODES:
-            spec.exit_code(status, label, message=message)
+            # What was interrupted or lacked something may go well the next time: it must not be served from the cache.
+            spec.exit_code(status, label, message=message, invalidates_cache=status < _FIRST_OF_THE_PHYSICS)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the input and say what is linked from where.

@@ -36,11 +36,24 @@ class PhQPointCalculation(PhCalculation):
             required=False,
             help="Scratch of an interrupted run of the same q-point, continued with recover.",
         )
-        spec.exit_code(304, "ERROR_DYNAMICAL_MATRIX", message="The dynamical matrix is missing or truncated: {reason}")
         spec.exit_code(
-            306, "ERROR_DISK_FULL", message="ph.x could not write its scratch: the disk is full or unwritable."
+            304,
+            "ERROR_DYNAMICAL_MATRIX",
+            message="The dynamical matrix is missing or truncated: {reason}",
+            invalidates_cache=True,
         )
-        spec.exit_code(411, "ERROR_STALE_RECOVER", message="ph.x refused the recover files; rerun without them.")
+        spec.exit_code(
+            306,
+            "ERROR_DISK_FULL",
+            message="ph.x could not write its scratch: the disk is full or unwritable.",
+            invalidates_cache=True,
+        )
+        spec.exit_code(
+            411,
+            "ERROR_STALE_RECOVER",
+            message="ph.x refused the recover files; rerun without them.",
+            invalidates_cache=True,
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Copy the blocked keywords: the parent class appends to a list that all of a worker's instances share."""

@@ -125,7 +125,7 @@ class PhSimpleCalculation(CalcJob):
         )
         spec.default_output_node = "output_parameters"
         for status, label, message in _EXIT_CODES:
-            spec.exit_code(status, label, message=message)
+            spec.exit_code(status, label, message=message, invalidates_cache=True)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the input and say what is linked and copied from where.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from hts.cli.candidates import TABLE_WIDTH, candidates_table
+from hts.cli.candidates import TABLE_WIDTH, candidates_table, csv_text
 from hts.cli.main import run
 from hts.records import CandidateRecord
 
@@ -162,6 +162,70 @@ def test_csv(candidates, capsys, tmp_path: Path) -> None:
     assert run(["candidates", "--csv", str(file), "--json"]) == 0
     assert file.read_text() == text
     assert len(json.loads(capsys.readouterr().out)) == 4
+
+
+def superconductor(**changes: object) -> CandidateRecord:
+    """Return the record of what was computed at 5 and at 10 GPa."""
+    points = [
+        {"pressure_gpa": pressure, "lambda": 0.5, "omega_log_mev": 46.0, "figure_of_merit": 0.1, "flags": [],
+         "unverified": [], "tc_k": {"allen_dynes": allen_dynes, "eliashberg": {}}}
+        for pressure, allen_dynes in ((5.0, {"0.10": 8.0, "0.13": 6.0}), (12.5, {"0.10": None}), (20.0, {"0.10": 0.25}))
+    ]  # fmt: skip
+    content = {
+        "key": "perovskite-Al4H", "prototype": "perovskite", "formula": "Al4H", "verdict": "stable_to_pressure",
+        "reason": "-", "tc_k": {"allen_dynes": {"0.10": 8.0, "0.13": 6.0}}, "tc_spread_k": [7.0, 9.5],
+        "tc_spread": {"formulas_k": None, "mu_star_k": [6.0, 8.0], "meshes_and_smearings_k": [7.0, 9.5]},
+        "tc_by_pressure": points, "tc_convergence": "converged",
+    }  # fmt: skip
+    return CandidateRecord.model_validate({**content, **changes})
+
+
+UNVERIFIED = ["N(E_F) +50.0% at k24", "Wannier bands 0.400 eV RMS (limit 0.1 eV)"]
+
+
+def table_text(*records: CandidateRecord) -> str:
+    from rich.console import Console
+
+    text = io.StringIO()
+    Console(width=TABLE_WIDTH, file=text).print(candidates_table(records))
+    return text.getvalue()
+
+
+def test_an_unverified_tc_is_marked_where_it_is_shown() -> None:
+    sound, doubtful = superconductor(), superconductor(tc_unverified=UNVERIFIED, formula="MgAl3H")
+    text = table_text(sound, doubtful)
+    tc_of = {line.split()[0]: line.split() for line in text.splitlines() if "stable_to_pressure" in line}
+    assert "8.0" in tc_of["Al4H"] and "8.0?" not in tc_of["Al4H"]
+    assert "8.0?" in tc_of["MgAl3H"]
+    assert "unverified, see below" in " ".join(text.split())
+    assert "?" not in table_text(sound)
+    # The reason, which the table is followed by, says what is not verified: see `hts.summary`.
+    widest = superconductor(tc_unverified=UNVERIFIED, tc_k={"allen_dynes": {"0.10": 250.1}}, tc_spread_k=[230.0, 260.0])
+    assert "250.1?" in table_text(widest) and "230-260" in table_text(widest)
+
+
+def test_csv_of_what_a_tc_rests_on() -> None:
+    bare = CandidateRecord(key="k", prototype="p", formula="AlH3", verdict="undecided", reason="-")
+    text = csv_text([superconductor(tc_unverified=UNVERIFIED), bare])
+    full, empty = csv.DictReader(io.StringIO(text))
+    wanted = {
+        "tc_lowest_k": "7.0",
+        "tc_highest_k": "9.5",
+        "tc_formulas_lowest_k": "",
+        "tc_formulas_highest_k": "",
+        "tc_mu_star_lowest_k": "6.0",
+        "tc_mu_star_highest_k": "8.0",
+        "tc_meshes_and_smearings_lowest_k": "7.0",
+        "tc_meshes_and_smearings_highest_k": "9.5",
+        "tc_unverified": "; ".join(UNVERIFIED),
+        "tc_convergence": "converged",
+        # Without the pressure whose Tc is not known.
+        "tc_allen_dynes_k_by_gpa": "5:8 20:0.25",
+    }
+    assert {name: full[name] for name in wanted} == wanted
+    assert {empty[name] for name in wanted} == {""}
+    assert not [name for name in full if name in {"tc_spread", "tc_by_pressure", "tc_spread_k"}]
+    assert not [value for value in full.values() if "{" in value or "[" in value]
 
 
 def test_cif(candidates, capsys, tmp_path: Path) -> None:

@@ -56,6 +56,40 @@ def test_coupling_is_judged_by_its_own_result(graph) -> None:
     assert stage(funnel.snapshot(), "coupling")["passed"] == 1
 
 
+def test_rungs_above_cost_but_do_not_count(graph) -> None:
+    """The answer is that of the lowest stable pressure, however Tc comes out above it."""
+    screening = graph.screening()
+    for stage_name, verdict in (("coupling", "passed"), ("tc", "failed")):
+        child = graph.call(screening, stage_name)
+        graph.job(child, ran=(-40.0, -30.0))
+        if stage_name == "coupling":
+            graph.result(child, "coupling", {"verdict": verdict})
+    graph.judge(screening, "tc", "failed")
+    above = graph.call(screening, "coupling_10GPa")
+    graph.job(above, ran=(-30.0, -10.0))
+    graph.result(above, "coupling", {"verdict": "undecided"})
+    graph.job(graph.call(screening, "tc_10GPa", exit_status=401), ran=(-10.0, -5.0))
+    snapshot = funnel.snapshot()
+    coupling, tc = stage(snapshot, "coupling"), stage(snapshot, "tc")
+    counts = ("entered", "passed", "failed", "undecided", "running")
+    assert [coupling[key] for key in counts] == [1, 1, 0, 0, 0]
+    assert [tc[key] for key in counts] == [1, 0, 1, 0, 0]
+    assert coupling["core_hours"] == pytest.approx(30.0 / 3600, abs=1e-5)
+    assert tc["core_hours"] == pytest.approx(15.0 / 3600, abs=1e-5)
+    assert [one["stage"] for one in snapshot.status["stages"]] == ["relax", "hull", "decompress", "coupling", "tc"]
+    [progress] = snapshot.progress
+    assert progress.stage == "tc"
+
+
+def test_a_rung_above_that_still_runs_leaves_the_counts_alone(graph) -> None:
+    screening = graph.screening(state="waiting")
+    child = graph.call(screening, "coupling")
+    graph.result(child, "coupling", {"verdict": "passed"})
+    graph.call(screening, "coupling_10GPa", state="waiting")
+    coupling = stage(funnel.snapshot(), "coupling")
+    assert (coupling["entered"], coupling["passed"], coupling["running"]) == (1, 1, 0)
+
+
 def test_idle_time_is_the_wall_time_without_any_code(graph) -> None:
     screening = graph.screening(age_seconds=100.0)
     relax = graph.call(screening, "relax")

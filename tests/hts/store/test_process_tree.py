@@ -35,6 +35,20 @@ def test_every_process_knows_its_screening_and_stage(graph) -> None:
     assert process_tree.descend([]) == []
 
 
+def test_a_rung_above_belongs_to_the_stage_of_its_kind(graph) -> None:
+    screening = graph.screening()
+    links = ["coupling", "tc", "coupling_10GPa", "tc_10GPa", "coupling_12p5GPa"]
+    children = {link: graph.call(screening, link, "CouplingWorkChain") for link in links}
+    # What a child is called is its own affair: only the screening's children are stages.
+    wannier = graph.call(children["coupling_10GPa"], "tc_of_nothing", "WannierWorkChain")
+    job = graph.job(wannier)
+    rows = {row.pk: row for row in process_tree.descend([screening.pk])}
+    stages = {link: rows[child.pk].stage for link, child in children.items()}
+    assert stages == dict(zip(links, ["coupling", "tc", "coupling", "tc", "coupling"], strict=True))
+    assert {link: rows[child.pk].link_label for link, child in children.items()} == {link: link for link in links}
+    assert (rows[wannier.pk].stage, rows[job.pk].stage) == ("coupling", "coupling")
+
+
 def test_costs_are_wall_times_ranks_and_are_kept(graph) -> None:
     relax = graph.call(graph.screening(), "relax")
     job = graph.job(relax, ran=(-40.0, -30.0), ranks=2)

@@ -3,7 +3,9 @@
 import json
 
 from aiida import orm
+from aiida.common.links import LinkType
 
+from hts.coupling_gates import judge_coupling
 from hts.store import query, story
 
 
@@ -129,3 +131,52 @@ def test_a_mode_that_could_not_be_followed_says_why(graph) -> None:
     graph.result(descent, "distortion", {"verdict": "undecided", "reason": "too many atoms", "mode": None})
     [stage] = told(graph, parent)["stages"]
     assert stage["details"] == ["softest mode followed: undecided, too many atoms"]
+
+
+MEMBER = {
+    "label": "k24_q4_100meV", "lambda": 0.512, "omega_log_mev": 46.1, "allen_dynes_k": 7.13, "dos_ef_epw": 0.63,
+    "dos_ef_tetrahedra": 0.6, "fermi_epw_ev": 9.47, "fermi_dense_ev": 9.5,
+}  # fmt: skip
+TC = {
+    "lambda": 0.512, "omega_log_mev": 46.1, "chosen": "k24_q4_100meV", "allen_dynes_spread_k": [7.0, 9.0],
+    "tc": [
+        {"mu_star": 0.1, "mcmillan_k": 7.0, "allen_dynes_k": 7.13, "eliashberg_k": 7.9, "status": "superconducting"}
+    ],
+}  # fmt: skip
+
+
+def test_rungs_above_are_told_beside_the_answer(graph) -> None:
+    """Each with its own verdict, numbers and cost: they share the stage, not the judgement."""
+    screening = graph.screening("Al4H")
+    outputs = {
+        "coupling": judge_coupling([MEMBER], 0.1, 0.1).to_dict(),
+        "coupling_12p5GPa": judge_coupling([MEMBER | {"dos_ef_epw": 0.9}], 0.1, 0.1).to_dict(),
+    }
+    for number, (link, content) in enumerate(outputs.items(), start=1):
+        child = graph.call(screening, link, "CouplingWorkChain")
+        graph.job(child, ran=(-40.0, -40.0 + 10 * number))
+        verdict = graph.result(child, "coupling", content)
+        verdict.base.links.add_incoming(screening, LinkType.RETURN, f"verdicts__{link}")
+        tc = graph.call(screening, link.replace("coupling", "tc"), "TcWorkChain")
+        graph.job(tc, ran=(-5.0, -5.0 + number))
+        graph.result(tc, "tc", TC)
+    graph.judge(screening, "tc", "passed")
+    graph.call(screening, "coupling_20GPa", "CouplingWorkChain", exit_status=402, message="epw.x failed")
+
+    stages = told(graph, screening)["stages"]
+    assert [(one["stage"], one["verdict"]) for one in stages] == [
+        ("coupling", "passed"),
+        ("tc", "passed"),
+        ("coupling at 12p5GPa", "passed"),
+        ("tc at 12p5GPa", "reported"),
+        ("coupling at 20GPa", "undecided"),
+    ]
+    first, answer, second, above, third = stages
+    assert first["reason"].startswith("lambda 0.51; N(E_F) +5.0%")
+    assert second["reason"].startswith("lambda 0.51 is unverified: N(E_F) +50.0%")
+    assert [one["details"][0].endswith("gates passed") for one in (first, second)] == [True, False]
+    assert "beside the answer" in above["reason"]
+    assert third["reason"] == "epw.x failed"
+    assert answer["details"] == above["details"]
+    assert answer["details"][1].startswith("mu* 0.10: McMillan 7.00 K, Allen-Dynes 7.13 K, Eliashberg 7.90 K")
+    assert [round(one["seconds"], 3) for one in stages] == [10.0, 1.0, 20.0, 2.0, 0.0]
