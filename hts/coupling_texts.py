@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hts.coupling_gates import deviations_text, limited_text
+from hts.fine_meshes import ESTIMATE_ONLY
 from hts.tc_summary import mu_key
 
 
@@ -21,11 +22,12 @@ def coupling_lines(coupling: Mapping[str, Any]) -> list[str]:
     """
     numbers = coupling["numbers"]
     lines = [_attempt(one) for one in (numbers.get("wannier") or {}).get("attempts", [])]
-    if numbers.get("estimate"):
+    convergence = numbers.get("convergence")
+    # Where the estimate answers, its reason is that of the convergence.
+    if numbers.get("estimate") and (convergence or {}).get("status") != ESTIMATE_ONLY:
         lines.append(numbers["estimate"]["reason"])
     lines += [_member(item) for item in numbers.get("series", [])]
-    if numbers.get("convergence"):
-        convergence = numbers["convergence"]
+    if convergence:
         lines.append(f"{convergence['status'].replace('_', ' ')}: {convergence['reason']}")
     lines += [_check(one) for one in numbers.get("checks", [])]
     return lines

@@ -90,7 +90,7 @@ def _stage(
                 "reason": "beside the answer, which is that of the lowest stable pressure",
             }
     return {
-        "stage": row.link_label.replace("_", " at "),
+        "stage": _title(row.link_label),
         "pk": row.pk,
         "process_label": row.process_label,
         "verdict": judged["verdict"],
@@ -100,6 +100,12 @@ def _stage(
         "seconds": sum(costs[pk].core_seconds for pk in _below(row, rows) if pk in costs),
         "details": _details(row),
     }
+
+
+def _title(link_label: str) -> str:
+    """Return ``coupling``, or ``coupling at 12.5 GPa`` of a rung above the lowest stable one."""
+    stage, _, rung = link_label.partition("_")
+    return f"{stage} at {rung.removesuffix('GPa').replace('p', '.')} GPa" if rung else stage
 
 
 def _below(row: ProcessRow, rows: list[ProcessRow]) -> set[int]:

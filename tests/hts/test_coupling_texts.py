@@ -61,7 +61,7 @@ def test_an_estimate_alone_and_nothing_at_all() -> None:
         convergence={"status": "estimate_only", "reason": "no fine meshes"},
         estimate={"reason": "estimate from k12: Tc 0.1 K", "upper_bound_k": 0.4},
     )
-    assert coupling_lines(spared.to_dict()) == ["estimate from k12: Tc 0.1 K", "estimate only: no fine meshes"]
+    assert coupling_lines(spared.to_dict()) == ["estimate only: no fine meshes"]
     assert coupling_lines(judge_coupling([], 0.1, 0.1).to_dict()) == []
 
 

@@ -167,9 +167,9 @@ def test_rungs_above_are_told_beside_the_answer(graph) -> None:
     assert [(one["stage"], one["verdict"]) for one in stages] == [
         ("coupling", "passed"),
         ("tc", "passed"),
-        ("coupling at 12p5GPa", "passed"),
-        ("tc at 12p5GPa", "reported"),
-        ("coupling at 20GPa", "undecided"),
+        ("coupling at 12.5 GPa", "passed"),
+        ("tc at 12.5 GPa", "reported"),
+        ("coupling at 20 GPa", "undecided"),
     ]
     first, answer, second, above, third = stages
     assert first["reason"].startswith("lambda 0.51; N(E_F) +5.0%")
