@@ -222,7 +222,6 @@ class CouplingWorkChain(StageWorkChain):
         for label in self.ctx.wave:
             job = self.ctx[f"job_{label}"]
             if job.is_finished_ok:
-                self.ctx.jobs[label] = job
                 self._note(label, job)
             elif not self._recover(label, job):
                 self.report(f"{label}: {self.reason_of(job)}")
@@ -233,8 +232,8 @@ class CouplingWorkChain(StageWorkChain):
 
     def _note(self, label: str, job: orm.CalcJobNode) -> None:
         mu_star = self.inputs.settings["tc"]["mu_star"][0]
-        energy, spectrum = job.outputs.alpha2f.get_array("energy_mev"), job.outputs.alpha2f.get_array("alpha2f")[0]
         if label == _ESTIMATE:
+            self.ctx.jobs[label] = job
             scaled = coupling_functions.rescale_alpha2f(
                 alpha2f=job.outputs.alpha2f,
                 epw=job.outputs.output_parameters,
@@ -248,7 +247,14 @@ class CouplingWorkChain(StageWorkChain):
             self.ctx.estimate = scaled["estimate"].get_dict()
             self.report(self.ctx.estimate["reason"])
             return
-        self.ctx.tc_k[label] = ranking_tc_k(energy, spectrum, mu_star)
+        energy, spectrum = job.outputs.alpha2f.get_array("energy_mev"), job.outputs.alpha2f.get_array("alpha2f")[0]
+        try:
+            self.ctx.tc_k[label] = ranking_tc_k(energy, spectrum, mu_star)
+        except ValueError as error:  # a spectrum that is none
+            self.ctx.tc_k[label] = None
+            self.report(f"{label}: {error}")
+            return
+        self.ctx.jobs[label] = job
         self.report(f"{label}: Allen-Dynes Tc {self.ctx.tc_k[label]:.1f} K at mu* = {mu_star:g}")
 
     def _recover(self, label: str, job: orm.CalcJobNode) -> bool:
@@ -263,7 +269,8 @@ class CouplingWorkChain(StageWorkChain):
 
     def should_check(self) -> bool:
         """Check what a Tc rests on; an estimate below the gate rests on its margin."""
-        return bool(self.ctx.tc_k) and self.ctx.failure is None
+        wanted = self._settings["phonon_check"] or self._settings["lambda_check"]
+        return bool(wanted and self.ctx.tc_k and self.ctx.failure is None)
 
     def run_checks(self) -> Any:
         """Submit what ph.x can say of the interpolation and of lambda."""

@@ -85,16 +85,19 @@ def fermi_level_dos(
 def rescale_alpha2f(alpha2f: orm.ArrayData, epw: orm.Dict, dos: orm.Dict, context: orm.Dict) -> dict[str, orm.Data]:
     """Rescale a coarse alpha2F by N(E_F) of the dense mesh: `hts.coupling_estimate`."""
     energy, spectra = alpha2f.get_array("energy_mev"), alpha2f.get_array("alpha2f")
-    found = estimate_coupling(
-        energy,
-        spectra[0],
-        epw.get_dict().get("dos_ef_per_spin_ev"),
-        dos["dos_per_spin_ev_cell"][f"{context['degaussw_ev']:g}"],
-        mu_star=context["mu_star"],
-        margin=context["margin"],
-    )
+    reason = "EPW printed no N(E_F) for the coarse mesh: nothing is estimated"
+    try:
+        found = estimate_coupling(
+            energy,
+            spectra[0],
+            epw.get_dict().get("dos_ef_per_spin_ev"),
+            dos["dos_per_spin_ev_cell"][f"{context['degaussw_ev']:g}"],
+            mu_star=context["mu_star"],
+            margin=context["margin"],
+        )
+    except ValueError as error:  # a spectrum that is none
+        found, reason = None, f"nothing is estimated: {error}"
     if found is None:
-        reason = "EPW printed no N(E_F) for the coarse mesh: nothing is estimated"
         return {"estimate": orm.Dict({"label": context["label"], "upper_bound_k": None, "reason": reason})}
     reason = (
         f"estimate from {context['label']}, rescaled by {found.scale:.2f}: lambda {found.lambda_:.2f}, Tc "

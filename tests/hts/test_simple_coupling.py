@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hts.errors import InconsistentSettingsError
-from hts.simple_coupling import ImaginaryModesError, compare, total_lambda
+from hts.simple_coupling import ImaginaryModesError, compare, compare_at_dos, total_lambda
 from hts.simple_output import SimpleCoupling, parse_simple
 from hts.superconductivity import moments
 from hts.units import BOLTZMANN_MEV_PER_K, MEV_PER_CM1, RY_TO_EV
@@ -159,3 +159,29 @@ def test_no_deviation_from_nothing() -> None:
         compare(0.5, 0.1, {})
     with pytest.raises(ValueError, match="finite"):
         compare(float("nan"), 0.1, SIMPLE)
+
+
+# Per spin, Ry and cell: fcc Al has 0.19 per eV, 2.585 per Ry.
+AL_DOS_PER_EV = 0.19
+
+
+def al_smearings(dos_factor: float) -> list[dict[str, float]]:
+    """Return a sum over q-points whose k-mesh has so much too large an N(E_F), and lambda with it."""
+    dos = AL_DOS_PER_EV * RY_TO_EV * dos_factor
+    return [{"sigma_ry": sigma, "lambda_": 0.28 * dos_factor, "dos_ef": dos} for sigma in (0.01, 0.02)]
+
+
+@pytest.mark.parametrize("dos_factor", [0.85, 1.0, 1.2])
+def test_lambda_is_compared_at_the_density_of_states_of_a_dense_mesh(dos_factor: float) -> None:
+    """Lambda is proportional to N(E_F): a mesh that is off by a little in both says the same after rescaling."""
+    found = compare_at_dos(0.35, 0.2, AL_DOS_PER_EV, al_smearings(dos_factor))
+    assert found.lambda_simple == pytest.approx(0.28)
+    assert found.relative_deviation == pytest.approx(0.25)
+    assert "+25 %" in found.text
+
+
+@pytest.mark.parametrize(("dos_factor", "degaussw_ev"), [(2.0, 0.2), (0.0, 0.2), (1.0, 0.05)])
+def test_nothing_is_concluded_from_a_mesh_that_does_not_resolve_the_smearing(
+    dos_factor: float, degaussw_ev: float
+) -> None:
+    assert compare_at_dos(0.35, degaussw_ev, AL_DOS_PER_EV, al_smearings(dos_factor)).relative_deviation is None

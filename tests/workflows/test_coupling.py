@@ -124,7 +124,7 @@ def test_a_hopeless_estimate_spares_the_fine_meshes(couple: Callable[..., Any]) 
 
 
 def test_phonons_and_lambda_are_checked_by_ph(couple: Callable[..., Any], settings: dict[str, Any]) -> None:
-    """One q-point between those of the mesh, and the sum of ph.x itself: by hand 0.27 to 0.30 for fcc Al."""
+    """One q-point between those of the mesh, and the sum of ph.x itself: its k-mesh is too coarse for 0.1 eV."""
     overrides = {**settings, "coupling": {**settings["coupling"], "phonon_check": True, "lambda_check": True}}
     outputs, node = couple(overrides=overrides)
     assert node.is_finished_ok, node.exit_message
@@ -136,8 +136,10 @@ def test_phonons_and_lambda_are_checked_by_ph(couple: Callable[..., Any], settin
     assert 0 < checks["phonon_interpolation"]["value"] < 0.15
     assert checks["phonon_interpolation"]["passed"] is (checks["phonon_interpolation"]["value"] <= 0.10)
     simple = checks["lambda_without_epw"]
-    assert simple["value"] is not None and simple["passed"] is (abs(simple["value"]) <= 0.35)
+    # By hand N(E_F) of 8x8x8 k-points is twice what it should be at 0.01 Ry: nothing can be concluded, and it says so.
+    assert (simple["value"], simple["passed"]) == (None, None)
     assert "of ph.x at sigma = 0.00735 Ry" in simple["text"]
+    assert "not judged: N(E_F) of that k-mesh would have to be multiplied by" in simple["text"]
 
 
 def test_a_killed_epw_is_run_again(couple: Callable[..., Any], wrapped: Callable[[str, str], Any]) -> None:
