@@ -95,7 +95,9 @@ def _is_semicore(state: AtomicState, valence_n: int) -> bool:
     return full and _principal(label) < valence_n - max(0, angular - 1)
 
 
-def _angular_momenta(symbol: str, states: Sequence[AtomicState]) -> tuple[list[int], int]:
+def _angular_momenta(
+    symbol: str, states: Sequence[AtomicState], *, occupied_only: bool = False
+) -> tuple[list[int], int]:
     """Return the l to project on for one element, and the number of semicore bands that one atom brings."""
     if symbol in ("H", "He"):
         return [0], 0
@@ -108,7 +110,9 @@ def _angular_momenta(symbol: str, states: Sequence[AtomicState]) -> tuple[list[i
     semicore = [state for state in states if _is_semicore(state, valence_n)]
     chosen = {state[0] for state in states if state[2] > 0 and state not in semicore}
     # Metals fill their p (and d) bands in a solid though the free atom does not: s alone can't follow the bands at E_F.
-    chosen |= {0, 1}
+    # Beside H an element whose free atom has s alone may be an ion, and its p only adds bands far above.
+    if not (occupied_only and chosen == {0}):
+        chosen |= {0, 1}
     return sorted(chosen), sum(2 * state[0] + 1 for state in semicore)
 
 
@@ -116,6 +120,8 @@ def projections(
     symbols: Sequence[str],
     atomic_states: Mapping[str, Sequence[AtomicState]],
     extra: Mapping[str, Sequence[int]] | None = None,
+    *,
+    occupied_only: bool = False,
 ) -> WannierProjections:
     """Choose starting projections from what the pseudopotentials describe.
 
@@ -131,6 +137,8 @@ def projections(
         ``(0, "3S", 2.0)``.
     extra : mapping of symbol to l
         Angular momenta to add, such as ``{"S": [2]}`` for H3S.
+    occupied_only : bool
+        Leave out the p of elements whose free atom has s electrons alone, such as Mg.
 
     Returns
     -------
@@ -145,7 +153,7 @@ def projections(
     strings = []
     n_wannier = n_semicore = 0
     for symbol, count in counts.items():
-        chosen, semicore = _angular_momenta(symbol, atomic_states.get(symbol, ()))
+        chosen, semicore = _angular_momenta(symbol, atomic_states.get(symbol, ()), occupied_only=occupied_only)
         chosen = sorted({*chosen, *(extra or {}).get(symbol, ())})
         strings.append(f"{symbol}:{';'.join(_LETTERS[angular] for angular in chosen)}")
         n_wannier += count * sum(2 * angular + 1 for angular in chosen)

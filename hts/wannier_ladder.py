@@ -1,8 +1,9 @@
 """The ladder of Wannierisations: which projections and windows are tried, in which order, before epw.x starts.
 
 From the bands of the coarse mesh and, where it is known, their projectability: first the atomic states of the
-pseudopotentials, then a narrower frozen window, then one more shell on every element but hydrogen, last the selected
-columns of the density matrix (SCDM), which need no projections at all.
+pseudopotentials, then a narrower frozen window, then only the shells that are occupied in the free atoms, then one more
+shell on every element but hydrogen, last the selected columns of the density matrix (SCDM), which need no projections
+at all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -102,7 +103,7 @@ class WindowWishes:
 def projection_sets(
     symbols: Sequence[str], atomic_states: Mapping[str, Sequence[AtomicState]]
 ) -> list[tuple[str, WannierProjections]]:
-    """Return the sets of projections to try: the atomic states, and one more shell on every element but hydrogen.
+    """Return the sets of projections to try: atomic states, occupied ones alone, one more shell on all but hydrogen.
 
     Parameters
     ----------
@@ -126,9 +127,13 @@ def projection_sets(
         if element not in {"H", "He"}
         and (lacking := [angular for angular in range(_HIGHEST_ADDED + 1) if "spd"[angular] not in letters])
     }
-    if not extra:
-        return [("projections", base)]
-    return [("projections", base), ("more projections", projections(symbols, atomic_states, extra))]
+    sets = [("projections", base)]
+    fewer = projections(symbols, atomic_states, occupied_only=True)
+    if fewer != base:
+        sets.append(("occupied shells", fewer))
+    if extra:
+        sets.append(("more projections", projections(symbols, atomic_states, extra)))
+    return sets
 
 
 def wannier_attempts(

@@ -42,21 +42,20 @@ AL4H = projection_sets(["Al"] * 4 + ["H"], {"Al": AL, "H": H})
         (["Al"] * 4 + ["H"], {"Al": AL, "H": H}, [("Al:s;p", "H:s"), ("Al:s;p;d", "H:s")]),
         # The set that ran by hand for H3S at 200 GPa has the d of S.
         (["S", "H", "H", "H"], {"S": S, "H": H}, [("S:s;p", "H:s"), ("S:s;p;d", "H:s")]),
-        # Ir has its d: only Mg gets one more.
+        # Ir has its d: only Mg gets one more. The set that ran by hand for Mg2IrH6 has no p on Mg, whose atom has none.
         (
             ["Ir", "Mg", "Mg", "H"],
             {"Ir": IR, "Mg": MG, "H": H},
-            [("Ir:s;p;d", "Mg:s;p", "H:s"), ("Ir:s;p;d", "Mg:s;p;d", "H:s")],
+            [("Ir:s;p;d", "Mg:s;p", "H:s"), ("Ir:s;p;d", "Mg:s", "H:s"), ("Ir:s;p;d", "Mg:s;p;d", "H:s")],
         ),
         (["H", "H"], {"H": H}, [("H:s",)]),
         (["Ir"], {"Ir": IR}, [("Ir:s;p;d",)]),
     ],
 )
-def test_one_more_shell_for_all_but_hydrogen(
-    symbols: list[str], states: dict[str, Any], strings: list[tuple[str, ...]]
-) -> None:
+def test_fewer_and_more_shells(symbols: list[str], states: dict[str, Any], strings: list[tuple[str, ...]]) -> None:
     found = projection_sets(symbols, states)
-    assert [name for name, _ in found] == ["projections", "more projections"][: len(strings)]
+    names = ["projections", *(["occupied shells"] if "Mg" in symbols else []), "more projections"]
+    assert [name for name, _ in found] == names[: len(strings)]
     assert [projections.strings for _, projections in found] == strings
     assert all(projections.n_semicore == found[0][1].n_semicore for _, projections in found)
 
