@@ -13,9 +13,13 @@ STAGES = {
     "hts.hull": {"pw"},
     "hts.phonons": {"pw", "ph", "q2r"},
     "hts.decompression": {"pw", "ph", "q2r"},
-    "hts.coupling": {"pw", "epw"},
+    "hts.wannier": {"pw", "epw"},
+    "hts.coupling": {"pw", "ph", "epw"},
+    "hts.coupling_checks": {"ph"},
     "hts.screening": {"pw", "ph", "q2r", "epw"},
 }
+# Those that can do without projwfc.x, and use it where there is a code for it.
+WITH_PROJWFC = {"hts.wannier", "hts.coupling", "hts.screening"}
 
 
 @pytest.mark.parametrize("entry_point", STAGES)
@@ -25,7 +29,10 @@ def test_builder_from_protocol(
     stage = WorkflowFactory(entry_point)
     options = {"default": {"max_wallclock_seconds": 60}}
     builder = stage.get_builder_from_protocol(codes, crystal("AlH"), FAMILY, protocol="fast", options=options)
-    assert set(builder.codes) == STAGES[entry_point]
+    assert set(builder.codes) == STAGES[entry_point] | ({"projwfc"} if entry_point in WITH_PROJWFC else set())
+    fewer = {name: code for name, code in codes.items() if name != "projwfc"}
+    without = stage.get_builder_from_protocol(fewer, crystal("AlH"), FAMILY, protocol="fast", options=options)
+    assert set(without.codes) == STAGES[entry_point]
     assert set(builder.pseudos) == {"Al", "H"}
     # The family recommends 30 Ry, and fast samples 2x2x2 q-points.
     assert builder.settings["dft"]["ecutwfc_ry"] == 30.0

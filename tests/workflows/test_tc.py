@@ -52,7 +52,10 @@ def test_table_of_fcc_aluminium(
     assert [row["mu_star"] for row in table["tc"]] == [0.10, 0.13, 0.16]
     assert table["lambda"] > 0
     # EPW integrates the same spectrum.
-    (series,) = al_funnel.outputs.verdicts["coupling"]["numbers"]["series"]
-    assert table["lambda"] == pytest.approx(series["lambda"], rel=0.03)
+    chosen = al_funnel.outputs.verdicts["coupling"]["numbers"]["chosen"]
+    epw = child_of(child_of(al_funnel, "coupling"), f"epw_{chosen}")
+    assert table["lambda"] == pytest.approx(epw.outputs.output_parameters["lambda"], rel=0.03)
+    assert table["chosen"] == chosen
+    assert set(table["series"]) == {"k16_q4_100meV", "k20_q4_100meV"}
     assert tc["numbers"]["tc_k"] == table["tc"][0]["allen_dynes_k"]
     assert 0 <= table["tc"][0]["allen_dynes_k"] < 10

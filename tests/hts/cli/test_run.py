@@ -128,7 +128,7 @@ def test_without_quantum_espresso_no_profile_is_made(tmp_path: Path, campaign: C
     environment = os.environ | {"AIIDA_PATH": str(tmp_path / "aiida"), "PATH": str(tmp_path / "bin")}
     (tmp_path / "aiida").mkdir()
     for arguments, message in (
-        (["setup"], "pw.x, ph.x, q2r.x, epw.x not found on PATH; `apt-get install quantum-espresso"),
+        (["setup"], "pw.x, ph.x, q2r.x, epw.x, projwfc.x not found on PATH; `apt-get install quantum-espresso"),
         (["run", str(file)], "no AiiDA profile in "),
     ):
         ended = subprocess.run(

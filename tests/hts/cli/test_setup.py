@@ -43,7 +43,7 @@ def test_set_up_makes_everything_once(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--bin-dir", "{tmp}"], "pw.x, ph.x, q2r.x, epw.x not found in {tmp}"),
+        (["--bin-dir", "{tmp}"], "pw.x, ph.x, q2r.x, epw.x, projwfc.x not found in {tmp}"),
         (["--profile", "a b"], "profile name 'a b' found"),
         (["--pseudo-folder", "{tmp}"], "--pseudo-folder is given without a label"),
         (["--cutoffs", "{tmp}/c.json"], "--cutoffs is given without files"),
