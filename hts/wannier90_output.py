@@ -36,6 +36,21 @@ class WannierBands:
     energies_ev: FloatArray
 
 
+def path_block(segments: Sequence[str], n_points: int) -> list[str]:
+    """Return the lines of ``wdata`` that ask Wannier90 for bands along segments, each a line of two labelled corners.
+
+    ``n_points`` are those of the first segment; Wannier90 gives the others theirs by length.
+    """
+    return [
+        "bands_plot = .true.",
+        "begin kpoint_path",
+        *segments,
+        "end kpoint_path",
+        f"bands_num_points = {n_points}",
+        "bands_plot_format = gnuplot",
+    ]
+
+
 def bands_wdata(path: Sequence[tuple[str, Sequence[float]]], n_points: int) -> list[str]:
     """Return the lines of ``wdata`` that ask Wannier90 for bands.
 
@@ -59,14 +74,7 @@ def bands_wdata(path: Sequence[tuple[str, Sequence[float]]], n_points: int) -> l
         raise ValueError(f"{len(path)} corners with {n_points} points, wanted at least 2 of each")
     corners = [f"{label} {' '.join(f'{x:.8f}' for x in point)}" for label, point in path]
     segments = [f"{start} {end}" for start, end in pairwise(corners)]
-    return [
-        "bands_plot = .true.",
-        "begin kpoint_path",
-        *segments,
-        "end kpoint_path",
-        f"bands_num_points = {n_points}",
-        "bands_plot_format = gnuplot",
-    ]
+    return path_block(segments, n_points)
 
 
 def parse_wannier_bands(dat: str, kpt: str, n_wannier: int) -> WannierBands:

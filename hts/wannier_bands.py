@@ -12,6 +12,7 @@ from pymatgen.core import Structure
 
 from hts.errors import HtsError
 from hts.spglib_calls import or_none
+from hts.wannier90_output import path_block
 
 _SAME_LATTICE = 1e-3
 _PLAIN_POINTS = {"GAMMA": (0, 0, 0), "A": (0.5, 0, 0), "B": (0.5, 0.5, 0), "C": (0.5, 0.5, 0.5), "D": (0, 0, 0.5)}
@@ -65,14 +66,7 @@ def wannier90_path(structure: Structure, distance_inv_ang: float) -> list[str]:
     first = structure.lattice.reciprocal_lattice.get_cartesian_coords(points[path[0][1]] - points[path[0][0]])
     number = max(2, math.ceil(float(np.linalg.norm(first)) / distance_inv_ang))
     segments = [f"{_point(start, points)} {_point(end, points)}" for start, end in path]
-    return [
-        "bands_plot = .true.",
-        "begin kpoint_path",
-        *segments,
-        "end kpoint_path",
-        f"bands_num_points = {number}",
-        "bands_plot_format = gnuplot",
-    ]
+    return path_block(segments, number)
 
 
 def _path(structure: Structure) -> tuple[dict[str, NDArray[np.float64]], list[tuple[str, str]]]:
