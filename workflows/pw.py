@@ -10,8 +10,11 @@ from aiida.plugins import WorkflowFactory
 from hts.fingerprint import fingerprint
 from hts.pseudopotentials import read_upf_header
 from hts.units import KBAR_PER_GPA
+from workflows.replay import ReplaySafe
 
-PwBaseWorkChain = WorkflowFactory("quantumespresso.pw.base")
+
+class PwBaseWorkChain(ReplaySafe, WorkflowFactory("quantumespresso.pw.base")):  # type: ignore[misc]
+    """pw.x with the restarts and handlers of aiida-quantumespresso, submitted once whatever is killed in between."""
 
 
 def job_options(options: Mapping[str, Any], code: str) -> dict[str, Any]:

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from aiida import orm
-from aiida.engine import ProcessBuilder, WorkChain
+from aiida.engine import ProcessBuilder
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida_pseudo.data.pseudo import UpfData
 
 from hts.stopped_jobs import STOPPED_BY_MONITOR
 from workflows.protocol import resolve_settings
+from workflows.replay import ReplaySafe
 
 
-class StageWorkChain(WorkChain):
+class StageWorkChain(ReplaySafe):
     """Base of every stage: a crystal, codes, pseudopotentials, one node of settings, and job options."""
 
     #: The codes a stage needs: entry-point names are those of the plugins, keys are pw, ph, q2r, epw.
