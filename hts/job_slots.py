@@ -1,6 +1,6 @@
-"""A limit on how many jobs run at once, for schedulers without a queue of their own (`core.direct`).
+"""A limit on how many jobs run at once, for schedulers without a queue of their own (`hts.direct`, `core.direct`).
 
-AiiDA's direct scheduler starts every job at once. Here each job waits, inside its own submit script, for one of N
+A direct scheduler starts every job at once. Here each job waits, inside its own submit script, for one of N
 lock files. The locks belong to the kernel: whatever ends the job, also `kill -9` or a crash of the daemon, frees its
 slot, and nothing has to be cleaned up.
 """

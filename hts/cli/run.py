@@ -61,10 +61,14 @@ def run(campaign: Path, retry: bool, workers: int, profile: str | None) -> int:
 
 
 def _drive(prepared: Any, retry: bool, workers: int) -> Any:
-    """Submit and watch until nothing is missing and nothing runs; returns the campaign with what was proposed."""
-    from hts.store import daemon, funnel, launch
+    """Submit and watch until nothing is missing and nothing runs; returns the campaign with what was proposed.
+
+    Raises StillPausedError, an exit code of 1, when a process that AiiDA has paused does not go on.
+    """
+    from hts.store import daemon, funnel, launch, paused
 
     name = prepared.campaign.name
+    resumer = paused.Resumer(name, paused.WAITS_SECONDS)
     ended_up_to_pk = launch.newest_pk()
     watcher = _Watcher()
     try:
@@ -73,6 +77,8 @@ def _drive(prepared: Any, retry: bool, workers: int) -> Any:
             prepared = launch.with_proposals(prepared)
             seen = funnel.snapshot(name, set(prepared.labels.values()))
             watcher.show(seen, found.waiting, len(prepared.candidates))
+            for line in resumer.look():
+                click.echo(line, err=True)
             if not found.active and not found.waiting:
                 break
             time.sleep(_POLL_SECONDS)

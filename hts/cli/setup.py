@@ -48,6 +48,7 @@ def setup(
         profiles.load(profile)
         _report("profile", profile, created)
         _report("computer", codes.COMPUTER_LABEL, codes.setup_computer())
+        _adopt_scheduler()
         for label, made in codes.setup_codes(executables).items():
             _report("code", f"{label} ({executables[label.split('@')[0]]})", made)
         _setup_pseudos(pseudo_family, pseudo_folder, pseudo_pattern, cutoffs)
@@ -58,6 +59,15 @@ def setup(
     if not codes.has_job_stamps():
         click.echo("Note: this localhost was not made by hts; `hts status` cannot tell idle time from work.", err=True)
     click.echo("Type next: hts doctor, then hts run examples/al-h-perovskites.yaml", err=True)
+
+
+def _adopt_scheduler() -> None:
+    from hts.store import codes, daemon
+
+    if codes.adopt_scheduler():
+        stopped = "; the daemon was stopped for it, `hts run` starts it again" if daemon.stop() else ""
+        change = f"{codes.SCHEDULER} instead of {codes.FORMER_SCHEDULER} on {codes.COMPUTER_LABEL}"
+        click.echo(f"set   {'scheduler':17} {change}{stopped}")
 
 
 def _setup_pseudos(label: str | None, folder: Path | None, pattern: str, cutoffs: Path | None) -> None:

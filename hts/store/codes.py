@@ -18,6 +18,11 @@ from hts.errors import UserError
 from hts.job_times import FINISHED_LINE, STARTED_LINE
 
 COMPUTER_LABEL = "localhost"
+# Our own for a machine without a queue, see `workflows.schedulers.direct`; older versions of hts set up AiiDA's.
+SCHEDULER = "hts.direct"
+FORMER_SCHEDULER = "core.direct"
+# Job limits of these are up to hts, see `hts.job_slots`.
+WITHOUT_QUEUE = (SCHEDULER, FORMER_SCHEDULER)
 APT_LINE = "apt-get install quantum-espresso quantum-espresso-data"
 
 # code label -> (executable, AiiDA plugin). ph and epw are our own plugins, for a single q-point and for EPW 5.3 and on.
@@ -118,6 +123,25 @@ def setup_computer() -> bool:
     return False
 
 
+def adopt_scheduler() -> bool:
+    """Give `localhost`, if an older version of hts made it with `core.direct`, the scheduler `hts.direct` instead.
+
+    Jobs that run are known to both by the same ids. A daemon that runs has to be started anew: its workers know only
+    the schedulers that were installed when they started.
+
+    Returns
+    -------
+    bool
+        True if it was changed.
+    """
+    computer = Computer.collection.get(label=COMPUTER_LABEL)
+    if computer.scheduler_type != FORMER_SCHEDULER or not has_job_stamps():
+        return False
+    computer.scheduler_type = SCHEDULER
+    computer.store()
+    return True
+
+
 def has_job_stamps() -> bool:
     """Return whether the jobs of `localhost` report when they started and finished (hts made the computer so)."""
     computer = Computer.collection.get(label=COMPUTER_LABEL)
@@ -206,7 +230,7 @@ def _make_computer() -> None:
         hostname="localhost",
         description="This machine, set up by hts",
         transport_type="core.local",
-        scheduler_type="core.direct",
+        scheduler_type=SCHEDULER,
         workdir=str(Path(get_config().dirpath) / "scratch" / _profile_name()),
     )
     computer.set_shebang("#!/bin/bash")

@@ -21,7 +21,7 @@ from hts.fingerprint import fingerprint
 from hts.job_slots import slot_prepend_text
 from hts.job_times import stamped
 from hts.store.campaign_group import CampaignGroup
-from hts.store.codes import CODES, slots_folder
+from hts.store.codes import CODES, WITHOUT_QUEUE, slots_folder
 from hts.store.proposals import Proposal, proposals_of
 from hts.store.pseudos import cutoffs_for, pseudos_for
 
@@ -199,8 +199,8 @@ def job_options(campaign: Campaign, codes: dict[str, orm.AbstractCode]) -> dict[
     """Return AiiDA's job options by code.
 
     A program takes `default`, what the stage that is mostly its own asks for (pw: relax, ph and q2r: phonons, epw:
-    coupling), and its own entry over both. On `core.direct`, which has no queue, a job waits for one of `max_jobs`
-    slots.
+    coupling), and its own entry over both. On `hts.direct` and `core.direct`, which have no queue, a job waits for one
+    of `max_jobs` slots.
     """
     # The first q-points are the likeliest unstable ones: as few of them at once as keeps the machine busy.
     first = -(-campaign.max_jobs // campaign.max_candidates)
@@ -214,7 +214,7 @@ def job_options(campaign: Campaign, codes: dict[str, orm.AbstractCode]) -> dict[
         for key in ("queue_name", "account", "qos", "max_memory_kb"):
             if getattr(asked, key) is not None:
                 entry[key] = getattr(asked, key)
-        if code.computer is not None and code.computer.scheduler_type == "core.direct":
+        if code.computer is not None and code.computer.scheduler_type in WITHOUT_QUEUE:
             entry["prepend_text"] = stamped(slot_prepend_text(campaign.max_jobs, str(slots_folder())))
         options[name] = entry
     return options

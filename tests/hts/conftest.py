@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
+from aiida.manage import get_manager
 from aiida_pseudo.data.pseudo.upf import UpfData
 from pymatgen.core import Composition, Lattice, Structure
 
 from hts.job_times import FINISHED_LINE, STARTED_LINE
 from hts.store import codes as store_codes
+from hts.store import daemon as store_daemon
+from hts.store import profile as store_profile
 from hts.store import pseudos as store_pseudos
 from hts.store.launch import campaign_group
 
@@ -270,3 +273,16 @@ def ready_profile(aiida_profile: Any, debian_pseudos: Path) -> Any:
     values = store_pseudos.debian_cutoffs_ry(files)
     store_pseudos.install_family(CAMPAIGN["pseudo_family"], debian_pseudos, store_pseudos.DEBIAN_PATTERN, values)
     return aiida_profile
+
+
+@pytest.fixture
+def hts_profile(aiida_config_tmp: Any) -> Iterator[str]:
+    """Load a fresh profile `hts` with its computer; afterwards its daemon is stopped and the old profile is back."""
+    manager = get_manager()
+    before = manager.get_profile()
+    store_profile.create(store_profile.PROFILE_NAME)
+    store_profile.load(store_profile.PROFILE_NAME)
+    store_codes.setup_computer()
+    yield store_profile.PROFILE_NAME
+    store_daemon.stop()
+    manager.load_profile(before, allow_switch=True)

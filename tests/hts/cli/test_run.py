@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
@@ -15,11 +17,13 @@ import pytest
 import yaml
 from aiida import orm
 from aiida.common.links import LinkType
+from aiida.engine.processes.control import kill_processes, pause_processes
 from aiida_pseudo.data.pseudo.upf import UpfData
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 
+from hts.campaign import Campaign
 from hts.cli.main import run
-from hts.store import pseudos
+from hts.store import codes, daemon, launch, paused, pseudos, query
 
 HTS = [sys.executable, "-m", "hts.cli.main"]
 LIMIT_SECONDS = 240
@@ -162,6 +166,59 @@ def test_nothing_to_do_needs_no_daemon(
     captured = capsys.readouterr()
     assert "undecided: perovskite-Al2H3-Al_Al_H: ended with exit code 403" in captured.err
     assert "Type next: hts candidates decided" in captured.err
+
+
+@pytest.mark.engine
+def test_a_process_that_stays_paused_ends_the_run(
+    hts_profile: str,
+    campaign: Callable[..., dict[str, Any]],
+    debian_pseudos: Path,
+    require_executable: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The run says which one, why, and what to type; its candidate is undecided."""
+    require_executable("mpirun")
+    setup_sleeping_codes(tmp_path / "bin", debian_pseudos)
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(campaign(families=[ALUMINIUM])))
+    daemon.start()
+    launch.submit_missing(launch.prepare(Campaign.from_yaml(file)))
+    jobs = orm.QueryBuilder().append(orm.CalcJobNode, filters={"attributes": {"has_key": "job_id"}})
+    wait_until(lambda: jobs.count() > 0, "a job runs")
+    job = jobs.first(flat=True)
+    pause_processes([job], msg_text="the disk is full", timeout=LIMIT_SECONDS)
+    wait_until(lambda: job.paused, "it is paused")
+    monkeypatch.setattr(paused, "WAITS_SECONDS", ())
+    capsys.readouterr()
+    try:
+        assert run(["run", str(file)]) == 1
+    finally:
+        kill_processes([job], timeout=LIMIT_SECONDS)
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "Error" in line]
+    assert line.startswith(f"Error: PwCalculation<{job.pk}> of tiny/perovskite-Al2H3-Al_Al_H is still paused after ")
+    assert f": the disk is full; mend that, type `verdi process play {job.pk}`" in line
+    [record] = query.candidates("tiny")
+    assert (record.verdict, record.reason) == ("undecided", "still running: relax")
+
+
+def setup_sleeping_codes(folder: Path, debian_pseudos: Path) -> None:
+    """Set up a pw.x that takes five minutes, codes that do nothing, and Debian's pseudopotentials."""
+    folder.mkdir()
+    for label, (name, _) in codes.CODES.items():
+        (folder / name).write_text(f"#!/bin/sh\n{'sleep 300' if label == 'pw' else 'true'}\n")
+        (folder / name).chmod(0o755)
+    codes.setup_codes(codes.find_executables(folder))
+    cutoffs = pseudos.debian_cutoffs_ry(pseudos.select_files(debian_pseudos, pseudos.DEBIAN_PATTERN))
+    pseudos.install_family(pseudos.DEBIAN_LABEL, debian_pseudos, pseudos.DEBIAN_PATTERN, cutoffs)
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {LIMIT_SECONDS} s: {what}"
+        Event().wait(0.1)
 
 
 class Installation:

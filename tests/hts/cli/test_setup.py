@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from aiida.manage import get_manager
+from aiida.orm import load_computer
 
 from hts.cli.main import run
-from hts.store import codes, profile, pseudos
+from hts.store import codes, daemon, profile, pseudos
 
 
 @pytest.fixture
@@ -38,6 +39,31 @@ def test_set_up_makes_everything_once(
     assert pseudos.cutoffs_for("LDA/vbc", ["Al", "H", "Mg", "B", "Si"]) == pytest.approx((30, 120))
     assert set(codes.installed_codes()) == set(codes.CODES)
     assert run(["setup", "--pseudo-family", "LDA/vbc"]) == 0
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("with_daemon", [False, True])
+def test_an_older_profile_gets_the_new_scheduler(
+    with_daemon: bool, require_executable: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A daemon that runs does not know a scheduler that was installed after its start: it is stopped."""
+    require_executable("epw.x")
+    assert run(["setup"]) == 0
+    computer = load_computer("localhost")
+    computer.scheduler_type = "core.direct"
+    computer.store()
+    capsys.readouterr()
+    stopped = "; the daemon was stopped for it, `hts run` starts it again" if with_daemon else ""
+    try:
+        if with_daemon:
+            daemon.start()
+        assert run(["setup"]) == 0
+        assert not daemon.is_running()
+    finally:
+        daemon.stop()
+    [line] = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("kept")]
+    assert line == f"set   scheduler         hts.direct instead of core.direct on localhost{stopped}"
+    assert load_computer("localhost").scheduler_type == "hts.direct"
 
 
 @pytest.mark.parametrize(

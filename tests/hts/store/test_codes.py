@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aiida.orm import load_code, load_computer
+from aiida.orm import Computer, QueryBuilder, load_code, load_computer
 
 from hts.epw_input import VERSION_EXTRA
 from hts.errors import UserError
@@ -50,6 +50,21 @@ def test_set_up_is_idempotent(hts_profile: str, tmp_path: Path) -> None:
     assert codes.setup_codes(executables) == dict.fromkeys(labels, False)
     assert load_code("ph@localhost").default_calc_job_plugin == "hts.ph"
     assert codes.installed_codes() == executables
+
+
+def test_the_scheduler_of_older_profiles_is_replaced(hts_profile: str) -> None:
+    computer = load_computer("localhost")
+    assert computer.scheduler_type == "hts.direct"
+    assert codes.adopt_scheduler() is False
+    for text, changed in ((computer.get_append_text(), True), ("", False)):
+        computer.scheduler_type = "core.direct"
+        computer.set_append_text(text)
+        computer.store()
+        # without its stamps it was not hts that made it: then it is left alone
+        assert codes.adopt_scheduler() is changed
+        query = QueryBuilder().append(Computer, filters={"label": "localhost"}, project="scheduler_type")
+        assert query.all(flat=True) == ["hts.direct" if changed else "core.direct"]
+    assert load_computer("localhost").pk == computer.pk
 
 
 def test_the_version_of_epw_is_kept_beside_its_code(hts_profile: str, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_job_options_follow_the_resources(prepare) -> None:
     assert options["epw"]["account"] == "a1"
     assert "qos" not in options["epw"]
     assert options["qpoints_at_once"] == 3
-    # core.direct has no queue: a job waits for a slot, and its time counts from there
+    # hts.direct has no queue: a job waits for a slot, and its time counts from there
     assert "for hts_try in 1 2 3;" in options["pw"]["prepend_text"]
     assert options["pw"]["prepend_text"].endswith('echo "hts started $(date +%s.%N)"')
 

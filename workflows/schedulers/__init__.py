@@ -1,0 +1,1 @@
+"""Schedulers: how jobs are started, looked at and ended on a machine."""
