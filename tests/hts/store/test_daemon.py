@@ -1,5 +1,7 @@
 """The daemon with real workers and a real broker, killed in every way that a machine can think of."""
 
+import importlib
+import os
 import time
 from pathlib import Path
 from threading import Event
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from aiida.brokers.zeromq.queue import PersistentQueue
 from aiida.engine import submit
-from aiida.orm import CalcJobNode, InstalledCode, Int, load_computer
+from aiida.orm import CalcJobNode, InstalledCode, Int, Str, load_computer
 from aiida.plugins import CalculationFactory
 
 from hts.errors import UserError
@@ -22,19 +24,54 @@ def runs_file() -> Path:
     return Path(load_computer("localhost").get_workdir()).with_name("runs")
 
 
-def add(sleep_seconds: int) -> CalcJobNode:
-    """Submit 1 + 2, computed by bash after some seconds."""
+# A step that submits a job and in which the worker then dies, once: between submission and checkpoint.
+DYING = """
+import os, signal
+from pathlib import Path
+from aiida.engine import ToContext
+from aiida.plugins import CalculationFactory
+from workflows.replay import ReplaySafe
+
+class Dying(ReplaySafe):
+    @classmethod
+    def define(cls, spec):
+        super().define(spec)
+        spec.inputs.dynamic = True
+        spec.outline(cls.add_up, cls.ended)
+
+    def add_up(self):
+        options = {"withmpi": False, "resources": {"num_machines": 1}}
+        inputs = {name: self.inputs[name] for name in ("code", "x", "y")}
+        metadata = {"options": options, "call_link_label": "add"}
+        node = self.submit(CalculationFactory("core.arithmetic.add"), metadata=metadata, **inputs)
+        died = Path(self.inputs.died.value)
+        if not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ToContext(add=node)
+
+    def ended(self):
+        pass
+"""
+
+
+def adding_code() -> InstalledCode:
+    """Return bash as a code that adds, with a line for each start."""
     runs_file().parent.mkdir(parents=True, exist_ok=True)
     runs_file().unlink(missing_ok=True)
-    code = InstalledCode(
+    return InstalledCode(
         label="bash",
         prepend_text=f"echo ran >> '{runs_file()}'",
         computer=load_computer("localhost"),
         filepath_executable="/bin/bash",
         default_calc_job_plugin="core.arithmetic.add",
     ).store()
+
+
+def add(sleep_seconds: int) -> CalcJobNode:
+    """Submit 1 + 2, computed by bash after some seconds."""
     builder = CalculationFactory("core.arithmetic.add").get_builder()
-    builder.code, builder.x, builder.y = code, Int(1), Int(2)
+    builder.code, builder.x, builder.y = adding_code(), Int(1), Int(2)
     builder.metadata.options.sleep = sleep_seconds
     builder.metadata.options.withmpi = False
     return submit(builder)
@@ -103,6 +140,25 @@ def test_a_killed_worker_is_replaced_and_goes_on(hts_profile: str) -> None:
     kill("worker")
     assert daemon.ensure_running() is False
     assert_finishes_once(node)
+
+
+@pytest.mark.engine
+def test_a_worker_that_dies_within_a_step_submits_nothing_twice(
+    hts_profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dying_chain.py").write_text(DYING)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    chain = importlib.import_module("dying_chain").Dying
+    daemon.start()
+    died = tmp_path / "died"
+    node = submit(chain, code=adding_code(), x=Int(1), y=Int(2), died=Str(str(died)))
+    wait_until(lambda: node.is_terminated, "the chain ends")
+    assert died.exists()
+    assert node.is_finished_ok, node.exception
+    [job] = node.called
+    assert job.outputs.sum.value == 3
+    assert runs_file().read_text() == "ran\n"
 
 
 @pytest.mark.engine
