@@ -1,9 +1,11 @@
 """The ladder of Wannierisations: which projections and windows are tried, in which order, before epw.x starts.
 
 From the bands of the coarse mesh and, where it is known, their projectability: first the atomic states of the
-pseudopotentials, then a narrower frozen window, then only the shells that are occupied in the free atoms, then one more
-shell on every element but hydrogen, last the selected columns of the density matrix (SCDM), which need no projections
-at all.
+pseudopotentials; then the selected columns of the density matrix (SCDM), which need no projections at all; then a
+narrower frozen window, only the shells that are occupied in the free atoms, and one more shell on every element but
+hydrogen. With the spread minimised afterwards SCDM is the better of the two where the states at the Fermi energy are
+not those of the atoms (Mg2IrH6, 4x4x4: bands 0.034 eV RMS from those of pw.x, with projections 0.37 eV); the atomic
+states come first because they lie at their atoms: fewer lattice vectors, and a third of the time on the fine meshes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +32,7 @@ _FROZEN_PROJECTABILITY = 0.7
 _LEAST_PROJECTABILITY = 0.4
 _NEAR_FERMI_EV = 1.0
 # Without projectabilities: mu above E_F and width that followed the bands of fcc Al best among those tried (RMS 0.20 eV
-# on a 4x4x4 mesh where s and p projections gave 1.00).
+# on a 4x4x4 mesh where s and p projections gave 1.00, neither with its spread minimised).
 _SCDM_ABOVE_EF_EV, _SCDM_SIGMA_EV = 1.5, 2.0
 # The highest l that is added to an element that lacks it.
 _HIGHEST_ADDED = 2
@@ -177,7 +179,7 @@ def wannier_attempts(
             if not attempts or plan != attempts[-1].plan:
                 attempts.append(WannierAttempt(window, found.strings, plan, found.n_semicore))
     try:
-        attempts.append(_scdm(eigenvalues_ev, fermi_ev, sets[0][1], wishes, projectability))
+        attempts.insert(min(1, len(attempts)), _scdm(eigenvalues_ev, fermi_ev, sets[0][1], wishes, projectability))
     except WannierPlanError as error:
         reasons.append(f"SCDM: {error}")
     return attempts, reasons

@@ -197,9 +197,9 @@ class CouplingWorkChain(StageWorkChain):
         return {
             **wannier["keywords"],
             "elph": True,
-            "use_ws": False,
+            "use_ws": True,  # see `hts.wannier`: without, lambda of a q-mesh of 2x2x2 was off by a third and more
             "etf_mem": 1,
-            "num_iter": 0,
+            "num_iter": self._settings["localisation_iterations"],
             "fsthick": fsthick_ev(mesh.degaussw_ev),
             "degaussw": mesh.degaussw_ev,
             "degaussq": self._settings["degaussq_mev"],

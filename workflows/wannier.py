@@ -20,6 +20,9 @@ from workflows.stage import StageWorkChain
 EpwCalculation = CalculationFactory("hts.epw")
 ProjwfcCalculation = CalculationFactory("quantumespresso.projwfc")
 
+# Of Wannier90: the spread is minimal once it changes by less than that (Angstrom^2) in so many iterations.
+_CONVERGED_SPREAD = ("conv_tol = 1.0e-4", "conv_window = 5")
+
 
 class WannierWorkChain(StageWorkChain):
     """Make Wannier functions whose bands follow those of pw.x, or say what was tried.
@@ -199,10 +202,11 @@ class WannierWorkChain(StageWorkChain):
         parameters = {
             **attempt["keywords"],
             "elph": False,
-            "num_iter": 0,
-            "use_ws": False,
+            "num_iter": self._settings["localisation_iterations"],
+            "use_ws": True,
             "wdata": [
-                f"dis_num_iter={self._settings['wannier_iterations']}",
+                f"dis_num_iter={self._settings['disentanglement_iterations']}",
+                *_CONVERGED_SPREAD,
                 *wannier90_path(self.inputs.structure.get_pymatgen(), self._settings["path_distance_inv_ang"]),
             ],
             **mesh_keywords("nk", self.ctx.mesh),
@@ -266,9 +270,7 @@ class WannierWorkChain(StageWorkChain):
     def _note(self, *, job: orm.CalcJobNode | None = None, failure: str | None = None, **found: Any) -> None:
         """Record what became of the attempt that was tried, and prefer it if it is the best so far."""
         attempt = self.ctx.attempts[0]
-        # A narrower window mends a disentanglement that failed, not bands that miss those of pw.x.
-        superfluous = f"{attempt['name']}, narrow window" if job is not None else None
-        self.ctx.attempts = [one for one in self.ctx.attempts[1:] if one["name"] != superfluous]
+        self.ctx.attempts = self.ctx.attempts[1:]
         self.ctx.again = {}
         record = {**attempt, "coarse_mesh": list(self.ctx.mesh), "failure": failure, "rms_ev": None, **found}
         if job is not None:

@@ -61,17 +61,17 @@ def test_wannierised_once_and_refined_from_one_coarse_run(al_funnel: orm.WorkCha
     assert set(coupling.outputs.alpha2f) == {"k16_q4_100meV", "k20_q4_100meV"}
 
 
-def test_the_ladder_of_wannierisations_ends_with_scdm_and_the_best_is_taken(
+def test_the_ladder_of_wannierisations_is_climbed_and_the_best_is_taken(
     al_funnel: orm.WorkChainNode, child_of: Child
 ) -> None:
     """On 4x4x4 nothing follows the bands of fcc Al: by hand, s and p projections are 1.0 eV off within 1 eV of E_F."""
     wannier = child_of(al_funnel, "coupling").outputs.wannier
     names = [attempt["name"] for attempt in wannier["attempts"]]
-    assert names[0] == "projections" and names[-1] == "SCDM" and "more projections" in names
+    assert names[:2] == ["projections", "SCDM"] and "more projections" in names
     rms = {attempt["name"]: attempt["rms_ev"] for attempt in wannier["attempts"] if attempt["failure"] is None}
     assert rms["projections"] == pytest.approx(1.0, abs=0.1)
     assert wannier["rms_ev"] == min(rms.values())
-    assert wannier["n_wannier"] == {"projections": 4, "SCDM": 4, "more projections": 9}[wannier["name"]]
+    assert wannier["n_wannier"] == (9 if wannier["name"].startswith("more projections") else 4)
 
 
 def test_series_and_gates_are_consistent(al_funnel: orm.WorkChainNode, child_of: Child) -> None:

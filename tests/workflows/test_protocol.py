@@ -34,7 +34,7 @@ SMALLER = {
 LARGER = {
     "qpoints_mesh", "max_passes", "max_attempts", "max_confirmations", "interpolation_mesh", "max_coarse_meshes",
     "fine_qpoints_per_q", "estimate_margin", "phonon_check", "lambda_check", "anisotropic", "outer_above_ef_ev",
-    "wannier_iterations", "matsubara_cutoff_factor", "max_reference_attempts",
+    "disentanglement_iterations", "localisation_iterations", "matsubara_cutoff_factor", "max_reference_attempts",
     "borderline_cm1", "max_interpolation_checks",
 }  # fmt: skip
 # A choice that has an order.

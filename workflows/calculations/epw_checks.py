@@ -19,7 +19,7 @@ BLOCKED_KEYWORDS = frozenset(
 _MESH_KEYWORDS = {"kmesh": ("nk1", "nk2", "nk3"), "qmesh": ("nq1", "nq2", "nq3")}
 _WANNIER = ("prefix", "kmesh", "nbndsub", "epw_version", "cell", "bands_skipped")
 # What a restart on other fine grids must share with the run that made its folder.
-RESTART_FINGERPRINT = (*_WANNIER, "qmesh", "vme")
+RESTART_FINGERPRINT = (*_WANNIER, "qmesh", "vme", "use_ws")
 # What a coarse run must share with the run whose Wannier functions it takes.
 WANNIER_FINGERPRINT = (
     *_WANNIER, "vme", "proj", "auto_projections", "scdm_proj", "scdm_entanglement", "scdm_mu", "scdm_sigma", "num_iter",
@@ -177,6 +177,7 @@ def fingerprint(inputs: Any, version: str) -> dict[str, Any]:
     given = {key: keywords.get(key) for key in {*RESTART_FINGERPRINT, *WANNIER_FINGERPRINT}}
     return given | {
         "prefix": PREFIX,
+        "use_ws": bool(keywords.get("use_ws")),  # .false. is the default of epw.x
         "kmesh": [keywords.get(name) for name in _MESH_KEYWORDS["kmesh"]],
         "qmesh": [keywords.get(name) for name in _MESH_KEYWORDS["qmesh"]],
         "epw_version": version,
