@@ -42,8 +42,8 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         "ecutwfc_ry": 60.0,
         "kpoints": 12,
         "qpoints": [2, 3, 4],
-        # k 36, 42 or 44, 48: the fine q-mesh of 8x8x8 that 4x4x4 would get costs hours and changes little.
-        "coupling": {"fine_distances_inv_ang": [0.083, 0.0715, 0.0625]},
+        # k 30 or 32, 36, 42 or 44: the fine q-mesh of 8x8x8 that 4x4x4 would get costs hours and changes little.
+        "coupling": {"fine_distances_inv_ang": [0.1, 0.083, 0.0715]},
         "fine_qpoints": {2: 4, 3: 6, 4: 4},
         "published": "lambda 2.19, omega_log 1335 K, Tc 191-204 K (mu* 0.13, 0.10), https://doi.org/10.1038/srep06968",
     },
@@ -73,6 +73,7 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         "kpoints": 16,
         "qpoints": [4],
         "coupling": {},
+        "fine_qpoints": {4: 4},
         "published": "lambda 0.44, https://doi.org/10.1103/PhysRevB.54.16487; measured 1.18 K",
     },
 }

@@ -59,6 +59,8 @@ def test_wannierised_once_and_refined_from_one_coarse_run(al_funnel: orm.WorkCha
     assert wannierised.inputs.parameters["INPUTEPW"]["nbndsub"] == made["n_wannier"]
     assert {job.inputs.epw_folder.creator.pk for job in epw.values()} == {coarse.pk}
     assert set(coupling.outputs.alpha2f) == {"k16_q4_100meV", "k20_q4_100meV"}
+    # Interpolated over cells around the functions and atoms, or lambda would depend on the gauge.
+    assert all(job.inputs.parameters["INPUTEPW"]["use_ws"] for job in (coarse, wannierised, *epw.values()))
 
 
 def test_the_ladder_of_wannierisations_is_climbed_and_the_best_is_taken(

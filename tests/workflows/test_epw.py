@@ -375,6 +375,23 @@ def test_a_restart_on_another_version_is_refused(epw_inputs: dict[str, Any]) -> 
         _prepare(inputs, folder)
 
 
+def test_a_restart_with_other_cells_of_interpolation_is_refused(epw_inputs: dict[str, Any]) -> None:
+    """The stored matrix elements belong to the lattice vectors that use_ws chose; left out it is .false. for epw.x."""
+    inputs = {key: value for key, value in epw_inputs.items() if key not in ("nscf_folder", "ph_folders")}
+    inputs |= {"epw_folder": _made_by(epw_inputs, "5.3.1")}
+    keywords = epw_inputs["parameters"]["INPUTEPW"]
+    for use_ws, same in ((False, True), (None, True), (True, False)):
+        changed = {key: value for key, value in keywords.items() if key != "use_ws"}
+        changed |= {} if use_ws is None else {"use_ws": use_ws}
+        inputs["parameters"] = orm.Dict({"INPUTEPW": changed})
+        with SandboxFolder() as folder:
+            if same:
+                _prepare(inputs, folder)
+            else:
+                with pytest.raises(InputValidationError, match="use_ws = False, now True"):
+                    _prepare(inputs, folder)
+
+
 def _pw_inputs(code: orm.Code, structure: orm.StructureData, upf: Path, calculation: str) -> dict[str, Any]:
     system = {"ecutwfc": 15.0, "occupations": "smearing", "smearing": "mp", "degauss": 0.02}
     electrons: dict[str, Any] = {"conv_thr": 1e-10}
