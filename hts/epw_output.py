@@ -111,6 +111,7 @@ ERROR_PATTERNS = (
         r"param_get_projections?:|could not find projections block|error in routine compute_amn_with_scdm",
         "ERROR_PROJECTIONS",
     ),
+    (r"error in routine wigner_seitz", "ERROR_WIGNER_SEITZ"),
     (r"inconsistent nscf and elph k-grids|nscf run inconsistent with epw input", "ERROR_KPOINTS_MISMATCH"),
     (r"nqc /= nq1\*nq2\*nq3|file = '[^']*\.dyn_q\d+'", "ERROR_QPOINTS_MISMATCH"),
     (

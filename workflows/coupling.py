@@ -192,12 +192,18 @@ class CouplingWorkChain(StageWorkChain):
             inputs = retried(inputs, self.ctx.again.get(label, {}), coarse)
             self.to_context(**{f"job_{label}": self.submit(EpwCalculation, **inputs)})
 
+    @property
+    def _cells_around_functions(self) -> bool:
+        """Without them lambda of a q-mesh of 2x2x2 was off by a third and more; EPW can't always build them."""
+        coarse = self.ctx.jobs.get(_ESTIMATE)
+        return coarse is None or bool(coarse.inputs.parameters["INPUTEPW"]["use_ws"])
+
     def _parameters(self, mesh: FineMesh) -> dict[str, Any]:
         wannier = self.ctx.wannier.outputs.wannier
         return {
             **wannier["keywords"],
             "elph": True,
-            "use_ws": True,  # see `hts.wannier`: without, lambda of a q-mesh of 2x2x2 was off by a third and more
+            "use_ws": self._cells_around_functions,
             "etf_mem": 1,
             "num_iter": self._settings["localisation_iterations"],
             "fsthick": fsthick_ev(mesh.degaussw_ev),
@@ -305,6 +311,7 @@ class CouplingWorkChain(StageWorkChain):
             "tolerance": self._settings["tc_tolerance"],
             "tolerance_k": self._settings["tc_tolerance_k"],
             "limits": limits,
+            "cells_around_functions": self._cells_around_functions,
             "qpoints_mesh": self.inputs.phonons["qpoints_mesh"],
             "mu_star": self.inputs.settings["tc"]["mu_star"][0],
             "wanted": {key: self._settings[key] for key in ("phonon_check", "lambda_check")},

@@ -196,6 +196,10 @@ def recover_epw(exit_status: int | None, parameters: Mapping[str, Any], context:
         return EpwRecovery("rerun", keywords, "files of the earlier epw.x do not fit; run from the nscf", "coarse")
     if exit_status == 500:
         return _with_fermi_energy(keywords, context)
+    if exit_status == 504 and keywords.get("use_ws"):
+        # Where functions lie so that lattice vectors are equally far within rounding, EPW loses some of them.
+        reason = "no Wigner-Seitz cells around these functions; with cells around lattice vectors, which is flagged"
+        return EpwRecovery("rerun", {**keywords, "use_ws": False}, reason)
     return None
 
 

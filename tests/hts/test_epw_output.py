@@ -31,6 +31,7 @@ FAILURES = {
     "unknown_keyword": "ERROR_INVALID_INPUT",
     "unknown_projection_site": "ERROR_PROJECTIONS",
     "wannier_folder_without_bvec": "ERROR_RESTART_FILES",
+    "wigner_seitz_weights": "ERROR_WIGNER_SEITZ",
     "window_too_small": "ERROR_DISENTANGLEMENT_WINDOW",
 }
 FAILURES["al_above_tc"] = "ERROR_MIX_BROYDEN"

@@ -60,6 +60,7 @@ STATUS = {
     "unknown_keyword": 320,
     "unknown_projection_site": 503,
     "wannier_folder_without_bvec": 333,
+    "wigner_seitz_weights": 504,
     "window_too_small": 501,
 }
 # These have no alpha2F because they were not asked for one.

@@ -160,6 +160,14 @@ def test_no_fermi_energy_looks_at_the_bands_first() -> None:
     assert (_epw(500, EpwContext(n_electrons=14.0), bands_skipped="exclude_bands = 1, 3:4") or recovery).kind != "rerun"
 
 
+def test_without_cells_around_the_functions_those_around_lattice_vectors_are_taken_once() -> None:
+    recovery = _epw(504, use_ws=True)
+    assert recovery is not None
+    assert (recovery.kind, recovery.start) == ("rerun", "same")
+    assert recovery.parameters == {**EPW_INPUT, "use_ws": False}
+    assert _epw(504, use_ws=False) is None
+
+
 @pytest.mark.parametrize("status", [501, 502, 503])
 def test_a_bad_wannierisation_asks_for_the_next_plan(status: int) -> None:
     recovery = _epw(status)

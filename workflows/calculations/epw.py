@@ -48,6 +48,7 @@ _EXIT_CODES = (
     (501, "ERROR_DISENTANGLEMENT_WINDOW", "The energy windows do not fit the bands. {reason}"),
     (502, "ERROR_TOO_FEW_BANDS", "The nscf run has too few bands for nbndsub. {reason}"),
     (503, "ERROR_PROJECTIONS", "Wannier90 refused the projections. {reason}"),
+    (504, "ERROR_WIGNER_SEITZ", "No Wigner-Seitz cells around these Wannier functions. {reason}"),
     (510, "ERROR_MIX_BROYDEN", "The Eliashberg equations failed in Broyden mixing; alpha2F is attached if written."),
     (511, "ERROR_ELIASHBERG_NOT_CONVERGED", "The Eliashberg equations did not converge at {reason}."),
     (512, "ERROR_PADE_NAN", "The continuation to the real axis gave NaN at {reason}; lower npade."),
