@@ -5,7 +5,7 @@ pseudopotentials; then the selected columns of the density matrix (SCDM), which 
 narrower frozen window, only the shells that are occupied in the free atoms, and one more shell on every element but
 hydrogen. With the spread minimised afterwards SCDM is the better of the two where the states at the Fermi energy are
 not those of the atoms (Mg2IrH6, 4x4x4: bands 0.034 eV RMS from those of pw.x, with projections 0.37 eV); the atomic
-states come first because they lie at their atoms: fewer lattice vectors, and a third of the time on the fine meshes.
+states come first because they lie at their atoms: fewer lattice vectors, and half the time on the fine meshes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,8 @@ class WannierAttempt:
     Attributes
     ----------
     name : str
-        ``projections``, ``more projections`` (both also with ``, narrow window`` behind) or ``SCDM``.
+        ``projections``, ``occupied shells``, ``more projections`` (all also with ``, narrow window`` behind),
+        or ``SCDM``.
     strings : tuple of str
         EPW's ``proj``; empty for SCDM.
     plan : WannierPlan

@@ -274,7 +274,7 @@ def _checks(
         f"widest Wannier function {wannier['largest_spread_ang2']:.1f} Angstrom^2, {reach:.0%} of half the supercell"
     )  # fmt: skip
     checks.append(check("spread", reach, limits["max_spread"], "", text))
-    if not given.get("cells_around_functions", True):
+    if not given["cells_around_functions"]:
         text = "interpolated over cells around lattice vectors: epw.x could not build those around the functions"
         checks.append(check("cells", 1.0, 0.0, "", text))
     checks += _decay(nodes.get("decay"), limits["max_decay"], given["qpoints_mesh"])
