@@ -188,3 +188,15 @@ def alh() -> dict[str, Any]:
     dft = {"ecutwfc_ry": 20.0, "kpoints_distance_inv_ang": 0.5}
     relax = {"pressure_tolerance_gpa": 1.0, "press_conv_thr_kbar": 2.0}
     return {"overrides": {"dft": dft, "relax": relax}}
+
+
+@pytest.fixture
+def epw_keywords() -> dict[str, Any]:
+    """Return the keywords of a whole run of epw.x on fcc Al, which the tests of plugin and parser vary."""
+    return {
+        "nbndsub": 4, "num_iter": 0, "dis_win_max": 33.4, "dis_froz_max": 9.9, "proj": ["Al:s;p"],
+        "wdata": ["dis_num_iter=100"], "use_ws": False, "etf_mem": 1, "fsthick": 0.81, "degaussw": 0.2, "degaussq": 0.5,
+        "nqsmear": 1, "ephwrite": True, "eliashberg": True, "wscut": 0.3, "muc": 0.1, "nstemp": 1, "temps": [1.0],
+        "nk1": 4, "nk2": 4, "nk3": 4, "nq1": 2, "nq2": 2, "nq3": 2, "mp_mesh_k": True,
+        "nkf1": 8, "nkf2": 8, "nkf3": 8, "nqf1": 4, "nqf2": 4, "nqf3": 4,
+    }  # fmt: skip

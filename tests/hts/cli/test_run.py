@@ -5,11 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import psutil
@@ -24,6 +22,7 @@ from aiida_pseudo.groups.family import PseudoPotentialFamily
 from hts.campaign import Campaign
 from hts.cli.main import run
 from hts.store import codes, daemon, launch, paused, pseudos, query
+from tests.waiting import wait_until
 
 HTS = [sys.executable, "-m", "hts.cli.main"]
 LIMIT_SECONDS = 240
@@ -186,10 +185,10 @@ def test_a_process_that_stays_paused_ends_the_run(
     daemon.start()
     launch.submit_missing(launch.prepare(Campaign.from_yaml(file)))
     jobs = orm.QueryBuilder().append(orm.CalcJobNode, filters={"attributes": {"has_key": "job_id"}})
-    wait_until(lambda: jobs.count() > 0, "a job runs")
+    wait_until(lambda: jobs.count() > 0, "a job runs", LIMIT_SECONDS)
     job = jobs.first(flat=True)
     pause_processes([job], msg_text="the disk is full", timeout=LIMIT_SECONDS)
-    wait_until(lambda: job.paused, "it is paused")
+    wait_until(lambda: job.paused, "it is paused", LIMIT_SECONDS)
     monkeypatch.setattr(paused, "WAITS_SECONDS", ())
     capsys.readouterr()
     try:
@@ -212,13 +211,6 @@ def setup_sleeping_codes(folder: Path, debian_pseudos: Path) -> None:
     codes.setup_codes(codes.find_executables(folder))
     cutoffs = pseudos.debian_cutoffs_ry(pseudos.select_files(debian_pseudos, pseudos.DEBIAN_PATTERN))
     pseudos.install_family(pseudos.DEBIAN_LABEL, debian_pseudos, pseudos.DEBIAN_PATTERN, cutoffs)
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {LIMIT_SECONDS} s: {what}"
-        Event().wait(0.1)
 
 
 class Installation:

@@ -2,9 +2,7 @@
 
 import importlib
 import os
-import time
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from aiida.plugins import CalculationFactory
 
 from hts.errors import UserError
 from hts.store import daemon, profile
+from tests.waiting import wait_until
 
 DEADLINE_SECONDS = 40.0
 
@@ -83,15 +82,8 @@ def kill(kind: str) -> None:
         process.wait(10)
 
 
-def wait_until(condition: Any, what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} s: {what}"
-        Event().wait(0.05)
-
-
 def assert_finishes_once(node: CalcJobNode) -> None:
-    wait_until(lambda: node.is_terminated, f"{node} ends")
+    wait_until(lambda: node.is_terminated, f"{node} ends", DEADLINE_SECONDS)
     assert node.is_finished_ok, node.exit_status
     assert node.outputs.sum.value == 3
     assert runs_file().read_text() == "ran\n"
@@ -124,7 +116,7 @@ def test_a_killed_broker_is_noticed_and_mended(hts_profile: str) -> None:
     kill("broker")
     assert not daemon.healthy()
     # circus brings a broker back, to which no worker is connected: still not healthy
-    wait_until(lambda: count("broker") == 1, "circus starts a broker")
+    wait_until(lambda: count("broker") == 1, "circus starts a broker", DEADLINE_SECONDS)
     assert not daemon.healthy()
     assert daemon.ensure_running() is True
     assert daemon.healthy()
@@ -153,7 +145,7 @@ def test_a_worker_that_dies_within_a_step_submits_nothing_twice(
     daemon.start()
     died = tmp_path / "died"
     node = submit(chain, code=adding_code(), x=Int(1), y=Int(2), died=Str(str(died)))
-    wait_until(lambda: node.is_terminated, "the chain ends")
+    wait_until(lambda: node.is_terminated, "the chain ends", DEADLINE_SECONDS)
     assert died.exists()
     assert node.is_finished_ok, node.exception
     [job] = node.called
@@ -198,7 +190,7 @@ def test_no_worker_listens_to_a_dead_broker(hts_profile: str, monkeypatch: pytes
 def test_repair_gives_each_process_one_task(hts_profile: str) -> None:
     daemon.start()
     node = add(sleep_seconds=30)
-    wait_until(lambda: node.get_job_id() is not None, "the job starts")
+    wait_until(lambda: node.get_job_id() is not None, "the job starts", DEADLINE_SECONDS)
     daemon.stop()
     queue = PersistentQueue(daemon._queue_folder())
     [(_, task)] = queue.get_all_pending()

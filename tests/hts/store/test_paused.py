@@ -1,8 +1,5 @@
 """Paused processes: which ones a campaign waits for, and playing them again with a real daemon."""
 
-import time
-from collections.abc import Callable
-from threading import Event
 from typing import Any
 
 import psutil
@@ -13,6 +10,7 @@ from aiida.engine.processes.control import kill_processes, pause_processes
 from aiida.plugins import CalculationFactory
 
 from hts.store import daemon, paused
+from tests.waiting import wait_until
 
 DEADLINE_SECONDS = 40.0
 LABEL = "reference/Al/10GPa/0123456789ab"
@@ -91,15 +89,8 @@ def slow_job() -> orm.CalcJobNode:
     builder.metadata.options.sleep = 300
     builder.metadata.options.withmpi = False
     node = submit(builder)
-    wait_until(lambda: node.get_job_id() is not None, "the job starts")
+    wait_until(lambda: node.get_job_id() is not None, "the job starts", DEADLINE_SECONDS)
     return node
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} s: {what}"
-        Event().wait(0.05)
 
 
 @pytest.mark.engine
@@ -109,16 +100,16 @@ def test_a_paused_job_is_played_until_that_is_in_vain(hts_profile: str, capsys: 
     resumer = paused.Resumer("any", waits_seconds=[0.3, 0.6])
     for attempt in (1, 2):
         pause_processes([node], msg_text=f"out of order {attempt}", timeout=DEADLINE_SECONDS)
-        wait_until(lambda: node.paused, "the job is paused")
+        wait_until(lambda: node.paused, "the job is paused", DEADLINE_SECONDS)
         capsys.readouterr()
         [line] = resumer.look()
         assert f"is paused: out of order {attempt}; it is played again in " in line
         assert node.paused
-        wait_until(lambda: resumer.look() == [] and not node.paused, "the job is played")
+        wait_until(lambda: resumer.look() == [] and not node.paused, "the job is played", DEADLINE_SECONDS)
         assert capsys.readouterr().err == ""
         assert not node.is_terminated
     pause_processes([node], msg_text="out of order for good", timeout=DEADLINE_SECONDS)
-    wait_until(lambda: node.paused, "the job is paused")
+    wait_until(lambda: node.paused, "the job is paused", DEADLINE_SECONDS)
     with pytest.raises(paused.StillPausedError, match="after 2 attempts to go on: out of order for good"):
         resumer.look()
 
@@ -127,4 +118,4 @@ def test_a_paused_job_is_played_until_that_is_in_vain(hts_profile: str, capsys: 
     for process in [job, *job.children(recursive=True)]:
         process.kill()
     kill_processes([node], timeout=DEADLINE_SECONDS)
-    wait_until(lambda: node.is_killed, "the process is killed")
+    wait_until(lambda: node.is_killed, "the process is killed", DEADLINE_SECONDS)

@@ -1,4 +1,4 @@
-"""EpwCalculation and its parser: recorded outputs, input checks, and the whole fcc Al chain with the real codes."""
+"""EpwCalculation: input checks, and the whole fcc Al chain with the real codes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,176 +18,15 @@ from hts.electrons import full_kpoint_list
 from hts.epw_input import VERSION_EXTRA
 from hts.wannier90_output import bands_wdata
 from workflows.calculations.epw import EpwCalculation
-from workflows.parsers.epw import EpwParser
-
-DATA = Path(__file__).parents[1] / "data" / "epw"
-# Exit status of the recorded runs; 0 is success.
-STATUS = {
-    "al_above_tc": 510,
-    "al_anisotropic": 0,
-    "al_decay": 0,
-    "al_eliashberg_not_converged": 511,
-    "al_isotropic": 0,
-    "al_pade_nan": 512,
-    "al_scdm": 0,
-    "al_success": 0,
-    "al_two_smearings": 0,
-    "al4h_first": 0,
-    "al4h_restart": 0,
-    "al_bands": 0,
-    "al_on_imaginary_axis": 0,
-    "al_wannierised": 0,
-    "cannot_bracket_ef": 500,
-    "disk_full": 402,
-    "fine_meshes_not_commensurate": 320,
-    "frozen_window_too_large": 501,
-    "killed": 312,
-    "kmesh_mismatch": 332,
-    "missing_dvscf": 330,
-    "missing_dynamical_matrix": 330,
-    "missing_patterns": 330,
-    "mix_broyden": 510,
-    "more_projections_than_nbndsub": 390,
-    "nbndsub_above_bands": 502,
-    "one_pool_two_ranks": 340,
-    "qmesh_gamma_only": 311,
-    "qmesh_too_dense": 331,
-    "restart_other_nbndsub": 333,
-    "restart_without_epmatwp": 333,
-    "smearing_above_fsthick": 320,
-    "too_few_projections": 503,
-    "truncated_dvscf": 330,
-    "unknown_keyword": 320,
-    "unknown_projection_site": 503,
-    "wannier_folder_without_bvec": 333,
-    "wigner_seitz_weights": 504,
-    "window_too_small": 501,
-}
-# These have no alpha2F because they were not asked for one.
-WITHOUT_ALPHA2F = {"al_bands", "al_scdm", "al_wannierised"}
-EPW_KEYWORDS: dict[str, Any] = {
-    "nbndsub": 4, "num_iter": 0, "dis_win_max": 33.4, "dis_froz_max": 9.9, "proj": ["Al:s;p"],
-    "wdata": ["dis_num_iter=100"], "use_ws": False, "etf_mem": 1, "fsthick": 0.81, "degaussw": 0.2, "degaussq": 0.5,
-    "nqsmear": 1, "ephwrite": True, "eliashberg": True, "wscut": 0.3, "muc": 0.1, "nstemp": 1, "temps": [1.0],
-    "nk1": 4, "nk2": 4, "nk3": 4, "nq1": 2, "nq2": 2, "nq3": 2, "mp_mesh_k": True,
-    "nkf1": 8, "nkf2": 8, "nkf3": 8, "nqf1": 4, "nqf2": 4, "nqf3": 4,
-}  # fmt: skip
 
 
 @pytest.fixture
-def aluminium() -> orm.StructureData:
-    edge = 3.944 / 2
-    structure = orm.StructureData(cell=[[0, edge, edge], [edge, 0, edge], [edge, edge, 0]])
-    structure.append_atom(position=(0, 0, 0), symbols="Al", mass=26.98)
-    return structure
-
-
-@pytest.fixture
-def parse(aiida_profile: Any, aiida_localhost: orm.Computer, aluminium: orm.StructureData) -> Callable[..., Any]:
-    """Return a function that runs the parser on a folder of files."""
-
-    def run(folder: Path, status: int | None = None, eliashberg: bool = True) -> tuple[Any, int]:
-        node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:hts.epw")
-        for name, value in (("output_filename", "aiida.out"), ("scheduler_stderr", "_scheduler-stderr.txt")):
-            node.set_option(name, value)
-        parameters = orm.Dict({"INPUTEPW": EPW_KEYWORDS | {"eliashberg": eliashberg}}).store()
-        node.base.links.add_incoming(parameters, LinkType.INPUT_CALC, "parameters")
-        node.store()
-        if status is not None:
-            node.set_exit_status(status)
-        retrieved = orm.FolderData(tree=str(folder.resolve()))
-        retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
-        retrieved.store()
-        parser = EpwParser(node)
-        exit_code = parser.parse()
-        return parser, exit_code.status if exit_code is not None else 0
-
-    return run
-
-
-def test_every_recorded_run_has_its_exit_code(parse: Callable[..., Any]) -> None:
-    assert set(STATUS) == {path.name for path in DATA.iterdir()}
-    found = {case: parse(DATA / case, eliashberg=case not in WITHOUT_ALPHA2F)[1] for case in STATUS}
-    assert found == STATUS
-
-
-def test_success_gives_spectra(parse: Callable[..., Any]) -> None:
-    parser, status = parse(DATA / "al_two_smearings")
-    assert status == 0
-    alpha2f = parser.outputs["alpha2f"]
-    assert alpha2f.get_array("alpha2f").shape == (2, 500)
-    assert alpha2f.get_array("lambda") == pytest.approx([0.4277727, 0.4277957])
-    assert alpha2f.get_array("smearing_mev") == pytest.approx([0.5, 0.55])
-    assert parser.outputs["output_parameters"]["lambda"] == pytest.approx(0.4277727)
-    assert parser.outputs["phonon_dos"].get_array("dos_per_mev").shape == (2, 500)
-
-
-def test_interpolated_bands(parse: Callable[..., Any]) -> None:
-    parser, status = parse(DATA / "al_bands", eliashberg=False)
-    assert status == 0
-    assert parser.outputs["bands"].get_array("electrons_ev").shape == (5, 4)
-    assert parser.outputs["bands"].get_array("electrons_ev")[0, 0] == pytest.approx(-3.125014352843)
-
-
-@pytest.mark.parametrize("status", [110, 120, 140])
-def test_the_schedulers_reason_is_kept(parse: Callable[..., Any], status: int) -> None:
-    assert parse(DATA / "killed", status=status)[1] == status
-
-
-def test_empty_standard_output_is_no_success(parse: Callable[..., Any], tmp_path: Path) -> None:
-    assert parse(tmp_path)[1] == 302
-    (tmp_path / "aiida.out").write_text("")
-    assert parse(tmp_path)[1] == 302
-
-
-def test_cut_spectrum_is_no_success(parse: Callable[..., Any], tmp_path: Path) -> None:
-    (tmp_path / "aiida.out").write_text((DATA / "al_success" / "aiida.out").read_text())
-    text = (DATA / "al_success" / "aiida.a2f").read_text()
-    (tmp_path / "aiida.a2f").write_text(text[: len(text) // 2])
-    parser, status = parse(tmp_path)
-    assert status == 311
-    assert "alpha2f" not in parser.outputs
-
-
-def test_gap_distributions_of_the_temperatures_that_converged(parse: Callable[..., Any]) -> None:
-    gaps = parse(DATA / "al_anisotropic")[0].outputs["gap_distributions"]
-    assert gaps.get_array("temperatures_k") == pytest.approx([1.0, 2.0, 4.0])
-    for index in range(3):
-        gap, weight = gaps.get_array(f"gap_mev_{index}"), gaps.get_array(f"weight_{index}")
-        assert gap.shape == weight.shape and weight.sum() == pytest.approx(1.0)
-        assert gap @ weight == pytest.approx(2.5025, abs=2e-3)
-    # At 30 K the gap fell to zero; its file is there, and is not taken for a distribution. alpha2F stands.
-    above = parse(DATA / "al_above_tc")[0].outputs
-    assert above["gap_distributions"].get_array("temperatures_k") == pytest.approx([4.0, 7.0])
-    assert above["alpha2f"].get_array("lambda") == pytest.approx([0.4277614])
-    assert "gap_distributions" not in parse(DATA / "al_eliashberg_not_converged")[0].outputs
-    # The imaginary axis is sound where the continuation to the real one failed.
-    assert parse(DATA / "al_pade_nan")[0].outputs["gap_distributions"].get_array("temperatures_k") == pytest.approx(
-        [1.0]
-    )
-
-
-def test_wannier_bands_and_decay_are_attached(parse: Callable[..., Any]) -> None:
-    bands = parse(DATA / "al_scdm", eliashberg=False)[0].outputs["wannier_bands"]
-    assert bands.get_array("energies_ev").shape == (124, 4)
-    assert set(bands.get_arraynames()) == {"kpoints_frac", "path_inv_ang", "energies_ev"}
-    decay = parse(DATA / "al_decay")[0].outputs["decay"]
-    names = {name.removesuffix("_magnitude") for name in decay.get_arraynames() if name.endswith("_magnitude")}
-    assert names == {"H", "dynmat", "epmate", "epmatp", "v"}
-    assert decay.get_array("H_distance_ang").shape == (93,)
-
-
-def test_a_cut_side_file_is_left_out(parse: Callable[..., Any], tmp_path: Path) -> None:
-    for name in ("aiida.out", "aiida.a2f", "decay.H", "decay.dynmat"):
-        text = (DATA / "al_decay" / name).read_text()
-        (tmp_path / name).write_text(text if name != "decay.H" else text[:1000])
-    parser, status = parse(tmp_path)
-    assert status == 0
-    assert set(parser.outputs["decay"].get_arraynames()) == {"dynmat_distance_ang", "dynmat_magnitude"}
-
-
-@pytest.fixture
-def epw_inputs(aiida_profile: Any, aiida_localhost: orm.Computer, aiida_code_installed: Any, aluminium: Any) -> Any:
+def epw_inputs(
+    aiida_localhost: orm.Computer,
+    aiida_code_installed: Any,
+    aluminium: orm.StructureData,
+    epw_keywords: dict[str, Any],
+) -> dict[str, Any]:
     """Return inputs of a coarse run, with folders that nothing is read from at this stage."""
 
     def remote(name: str) -> orm.RemoteData:
@@ -196,7 +35,7 @@ def epw_inputs(aiida_profile: Any, aiida_localhost: orm.Computer, aiida_code_ins
     return {
         "code": aiida_code_installed(default_calc_job_plugin="hts.epw", filepath_executable="/usr/bin/epw.x"),
         "structure": aluminium,
-        "parameters": orm.Dict({"INPUTEPW": EPW_KEYWORDS}),
+        "parameters": orm.Dict({"INPUTEPW": epw_keywords}),
         "nscf_folder": remote("nscf"),
         "ph_folders": {"q_1": remote("q1"), "q_2": remote("q23"), "q_3": remote("q23")},
         "metadata": {"options": {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 2}}},
@@ -239,15 +78,19 @@ def test_files_are_gathered_from_several_runs(epw_inputs: dict[str, Any]) -> Non
         ({"fbw": True}, r"fbw came with EPW 5\.5"),
     ],
 )
-def test_inputs_that_epw_would_choke_on(epw_inputs: dict[str, Any], changes: dict[str, Any], message: str) -> None:
-    epw_inputs["parameters"] = orm.Dict({"INPUTEPW": EPW_KEYWORDS | changes})
+def test_inputs_that_epw_would_choke_on(
+    epw_inputs: dict[str, Any], epw_keywords: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    epw_inputs["parameters"] = orm.Dict({"INPUTEPW": epw_keywords | changes})
     with SandboxFolder() as folder, pytest.raises(InputValidationError, match=message):
         _prepare(epw_inputs, folder)
 
 
 @pytest.mark.parametrize("keyword", ["prefix", "amass", "epwread", "IVERBOSITY"])
-def test_the_plugins_keywords_are_blocked(epw_inputs: dict[str, Any], keyword: str) -> None:
-    epw_inputs["parameters"] = orm.Dict({"INPUTEPW": EPW_KEYWORDS | {keyword: 1}})
+def test_the_plugins_keywords_are_blocked(
+    epw_inputs: dict[str, Any], epw_keywords: dict[str, Any], keyword: str
+) -> None:
+    epw_inputs["parameters"] = orm.Dict({"INPUTEPW": epw_keywords | {keyword: 1}})
     with pytest.raises(ValueError, match="which the plugin sets"):
         _prepare(epw_inputs, SandboxFolder())
 
@@ -284,7 +127,7 @@ def _made_by(inputs: dict[str, Any], printed: str | None = None) -> orm.RemoteDa
 
 def _wannierise(inputs: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return the inputs of a run that only makes Wannier functions."""
-    keywords = EPW_KEYWORDS | {"elph": False, "eliashberg": False, "ephwrite": False} | changes
+    keywords = inputs["parameters"]["INPUTEPW"] | {"elph": False, "eliashberg": False, "ephwrite": False} | changes
     return {key: value for key, value in inputs.items() if key != "ph_folders"} | {
         "parameters": orm.Dict({"INPUTEPW": keywords})
     }
@@ -331,8 +174,8 @@ def test_wannier_functions_that_do_not_fit(epw_inputs: dict[str, Any]) -> None:
     refused("unknown", wannier_folder=epw_inputs["nscf_folder"])
 
 
-def test_scdm_needs_no_projections(epw_inputs: dict[str, Any]) -> None:
-    keywords = {key: value for key, value in EPW_KEYWORDS.items() if key != "proj"}
+def test_scdm_needs_no_projections(epw_inputs: dict[str, Any], epw_keywords: dict[str, Any]) -> None:
+    keywords = {key: value for key, value in epw_keywords.items() if key != "proj"}
     scdm = {
         "auto_projections": True,
         "scdm_proj": True,
@@ -414,11 +257,13 @@ def _pw_inputs(code: orm.Code, structure: orm.StructureData, upf: Path, calculat
     }
 
 
-def _two_steps_give_the_same(inputs: dict[str, Any], whole: Any, nscf: orm.RemoteData, phonons: orm.RemoteData) -> None:
+def _two_steps_give_the_same(
+    inputs: dict[str, Any], epw_keywords: dict[str, Any], whole: Any, nscf: orm.RemoteData, phonons: orm.RemoteData
+) -> None:
     """Wannierise, look at the bands, then the matrix elements: alpha2F is that of one run, digit for digit."""
-    keywords = EPW_KEYWORDS | {"elph": False, "eliashberg": False, "ephwrite": False}
+    keywords = epw_keywords | {"elph": False, "eliashberg": False, "ephwrite": False}
     path = bands_wdata([("G", (0, 0, 0)), ("X", (0.5, 0, 0.5))], 10)
-    keywords["wdata"] = [*EPW_KEYWORDS["wdata"], *path]
+    keywords["wdata"] = [*epw_keywords["wdata"], *path]
     outputs, node = run_get_node(
         EpwCalculation, parameters=orm.Dict({"INPUTEPW": keywords}), nscf_folder=nscf, **inputs
     )
@@ -426,7 +271,7 @@ def _two_steps_give_the_same(inputs: dict[str, Any], whole: Any, nscf: orm.Remot
     assert outputs["wannier_bands"].get_array("energies_ev").shape == (11, 4)
     second, node = run_get_node(
         EpwCalculation,
-        parameters=orm.Dict({"INPUTEPW": EPW_KEYWORDS}),
+        parameters=orm.Dict({"INPUTEPW": epw_keywords}),
         nscf_folder=nscf,
         ph_folders={f"q_{index}": phonons for index in (1, 2, 3)},
         wannier_folder=outputs["remote_folder"],
@@ -443,6 +288,7 @@ def test_fcc_aluminium_from_pw_to_alpha2f_and_restart(
     aiida_localhost: orm.Computer,
     aiida_code_installed: Any,
     aluminium: orm.StructureData,
+    epw_keywords: dict[str, Any],
     require_executable: Callable[[str], Path],
     debian_pseudos: Path,
 ) -> None:
@@ -480,7 +326,7 @@ def test_fcc_aluminium_from_pw_to_alpha2f_and_restart(
     inputs = {"code": epw, "structure": aluminium, "metadata": options}
     first_outputs, first = run_get_node(
         EpwCalculation,
-        parameters=orm.Dict({"INPUTEPW": EPW_KEYWORDS}),
+        parameters=orm.Dict({"INPUTEPW": epw_keywords}),
         nscf_folder=nscf_outputs["remote_folder"],
         ph_folders={f"q_{index}": ph_outputs["remote_folder"] for index in (1, 2, 3)},
         **inputs,
@@ -489,8 +335,10 @@ def test_fcc_aluminium_from_pw_to_alpha2f_and_restart(
     # The run by hand gave 0.42777 with the same settings but for nbnd = 16.
     assert first_outputs["output_parameters"]["lambda"] == pytest.approx(0.4278, abs=0.02)
     assert first_outputs["output_parameters"]["number_of_irreducible_qpoints"] == 3
-    _two_steps_give_the_same(inputs, first_outputs, nscf_outputs["remote_folder"], ph_outputs["remote_folder"])
-    finer = EPW_KEYWORDS | {"nkf1": 12, "nkf2": 12, "nkf3": 12}
+    _two_steps_give_the_same(
+        inputs, epw_keywords, first_outputs, nscf_outputs["remote_folder"], ph_outputs["remote_folder"]
+    )
+    finer = epw_keywords | {"nkf1": 12, "nkf2": 12, "nkf3": 12}
     second_outputs, second = run_get_node(
         EpwCalculation,
         parameters=orm.Dict({"INPUTEPW": finer}),
