@@ -11,6 +11,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from hts.epw_decay import DECAY_UNITS
 from hts.epw_input import EpwKeywordError, namelist_text, restart_files, wannier_files
+from hts.wannier_centres import centres_program
 from workflows.calculations.epw_checks import (
     BLOCKED_KEYWORDS,
     PREFIX,
@@ -192,6 +193,8 @@ class EpwCalculation(CalcJob):
         calcinfo = CalcInfo()
         calcinfo.remote_symlink_list, calcinfo.remote_copy_list = self._transfers(folder)
         calcinfo.codes_info = [self._code_info(settings)]
+        if "wannier_folder" in self.inputs and parameters.get("use_ws"):
+            calcinfo.prepend_text = self._tidy_centres(folder, parameters["nbndsub"])
         calcinfo.retrieve_list = [
             self.inputs.metadata.options.output_filename,
             *(f"{PREFIX}.{ending}" for ending in ("a2f", "phdos", "wout", "win", "dos")),
@@ -249,6 +252,14 @@ class EpwCalculation(CalcJob):
         with folder.open("path.dat", "w") as handle:
             handle.write("\n".join(rows) + "\n")
         return {"filkf": "path.dat", "filqf": "path.dat"}
+
+    def _tidy_centres(self, folder: Folder, n_functions: int) -> str:
+        """Write the program that frees the centres in prefix.ukk of their rounding, and return how it is run."""
+        structure = self.inputs.structure
+        with folder.open("centres.awk", "w") as handle:
+            handle.write(centres_program(structure.cell, [site.position for site in structure.sites], n_functions))
+        ukk = f"{PREFIX}.ukk"
+        return f"LC_ALL=C awk -f centres.awk {ukk} {ukk} > {ukk}.part && mv {ukk}.part {ukk}"
 
     def _nscf_links(self) -> list[_Transfer]:
         nscf = self.inputs.nscf_folder

@@ -161,6 +161,18 @@ def test_wannier_functions_of_an_earlier_run(epw_inputs: dict[str, Any]) -> None
     assert "wannierize = .false." in text and "epwwrite = .true." in text
 
 
+@pytest.mark.parametrize("use_ws", [True, False])
+def test_centres_are_tidied_where_cells_are_built_around_them(epw_inputs: dict[str, Any], use_ws: bool) -> None:
+    """Of the copied aiida.ukk alone; `tests/hts/test_wannier_centres.py` runs the program."""
+    keywords = epw_inputs["parameters"]["INPUTEPW"] | {"use_ws": use_ws}
+    epw_inputs |= {"parameters": orm.Dict({"INPUTEPW": keywords})}
+    epw_inputs["wannier_folder"] = _made_by(_wannierise(epw_inputs), "5.3.1")
+    with SandboxFolder() as folder:
+        info = _prepare(epw_inputs, folder)
+        assert ("centres.awk" in folder.get_content_list()) == use_ws
+    assert ("centres.awk aiida.ukk aiida.ukk" in (info.prepend_text or "")) == use_ws
+
+
 def test_wannier_functions_that_do_not_fit(epw_inputs: dict[str, Any]) -> None:
     def refused(message: str, **inputs: Any) -> None:
         with SandboxFolder() as folder, pytest.raises(InputValidationError, match=message):
