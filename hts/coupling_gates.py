@@ -58,7 +58,7 @@ def judge_coupling(
     checks : sequence of mapping
         As `check` returns them.
     convergence : mapping, optional
-        ``status`` and ``reason`` of `hts.fine_meshes.convergence`.
+        ``status`` and ``reason`` of `hts.fine_meshes.convergence`, and ``smearing_settled`` where it is known.
     estimate : mapping, optional
         The rescaled coarse alpha2F; answers where the convergence says that it was enough.
     more : mapping, optional
@@ -70,7 +70,8 @@ def judge_coupling(
         Passed when the first of the series passes both gates and no check fails. Else the first that passes is chosen;
         what remains unverified, line by line in ``numbers["unverified"]``, is flagged ``tc_unverified``: the Tc is
         shown with that flag and never ranks a candidate ``ambient`` silently. ``tc_not_converged`` flags a series that
-        has not settled, ``tc_estimate`` an estimate. Undecided without any alpha2F.
+        has not settled, ``smearing_dependent`` one whose Tc differs between smearings by more than the tolerance,
+        ``tc_estimate`` an estimate. Undecided without any alpha2F.
     """
     thresholds = {"max_dos_deviation": max_dos_deviation, "max_fermi_deviation_ev": max_fermi_deviation_ev}
     thresholds |= {one["name"]: one["limit"] for one in checks}
@@ -88,11 +89,18 @@ def judge_coupling(
     detail = f"{deviations_text(best)} against pw.x at {best['label']}"
     unverified = ([] if best["gates_passed"] else [detail]) + failed
     numbers |= {"series": judged, "chosen": best["label"], "unverified": unverified}
-    settled = convergence is None or convergence["status"] == CONVERGED
-    flags = (*(("tc_unverified",) if unverified else ()), *(() if settled else ("tc_not_converged",)))
+    flags = (*(("tc_unverified",) if unverified else ()), *_flags_of_series(convergence))
     said = f" is unverified: {'; '.join(unverified)}" if unverified else f"; {detail}"
     reason = f"lambda {best['lambda']:.2f}{said}" + (f"; {convergence['reason']}" if convergence is not None else "")
     return Judgement("coupling", PASSED, reason, numbers, thresholds, flags)
+
+
+def _flags_of_series(convergence: Mapping[str, Any] | None) -> tuple[str, ...]:
+    if convergence is None:
+        return ()
+    settled = convergence["status"] == CONVERGED
+    alike = convergence.get("smearing_settled") is not False
+    return (*(() if settled else ("tc_not_converged",)), *(() if alike else ("smearing_dependent",)))
 
 
 def _with_gates(item: Mapping[str, Any], max_dos_deviation: float, max_fermi_deviation_ev: float) -> dict[str, Any]:

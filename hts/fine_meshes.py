@@ -89,12 +89,19 @@ class Convergence:
     spread_k : tuple of two float or None
         K; lowest and highest Tc over the two finest k-meshes and all smearings.
     reason : str
+    smearing_change_k : float or None
+        K; how far Tc differs between the smearings on the finest k-mesh. None where there are not two.
+    smearing_settled : bool or None
+        Whether that is within the tolerance. A series may have settled in the k-mesh and not in this: then Tc still
+        depends on how the states at the Fermi energy are broadened.
     """
 
     status: str
     change_k: float | None
     spread_k: tuple[float, float] | None
     reason: str
+    smearing_change_k: float | None = None
+    smearing_settled: bool | None = None
 
 
 def plan_fine_meshes(
@@ -169,7 +176,8 @@ def convergence(plan: FineMeshPlan, tc_k: Mapping[str, float | None]) -> Converg
     Returns
     -------
     Convergence
-        Converged only if every smearing has a Tc on the two finest k-meshes that were asked for, and they agree.
+        Converged only if every smearing has a Tc on the two finest k-meshes that were asked for, and they agree;
+        whether the smearings agree with each other is told apart.
     """
     tried = [level for level in range(len(plan.kpoints)) if any(mesh.label in tc_k for mesh in plan.meshes(level))]
     if not tried:
@@ -190,7 +198,14 @@ def convergence(plan: FineMeshPlan, tc_k: Mapping[str, float | None]) -> Converg
     wanted = f"{plan.tolerance:.0%} or {plan.tolerance_k:g} K"
     relation = "within" if settled else "more than"
     reason = f"Tc changes by {change:.1f} K between k {meshes}, {relation} {wanted}"
-    return Convergence(CONVERGED if settled else NOT_CONVERGED, change, spread, reason)
+    status = CONVERGED if settled else NOT_CONVERGED
+    finest_k = [value for mesh in plan.meshes(top) if (value := tc_k[mesh.label]) is not None]
+    if len(finest_k) < 2:
+        return Convergence(status, change, spread, reason)
+    across_k = max(finest_k) - min(finest_k)
+    alike = plan.allows(min(finest_k), max(finest_k))
+    reason += f"; by {across_k:.1f} K between smearings" + ("" if alike else ", more than that")
+    return Convergence(status, change, spread, reason, across_k, alike)
 
 
 def _pairs(plan: FineMeshPlan, tc_k: Mapping[str, float | None], level: int) -> list[tuple[float, float]]:

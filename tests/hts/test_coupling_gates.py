@@ -102,7 +102,15 @@ def test_checks_of_the_interpolation_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("convergence", "flags"), [(CONVERGED, ()), (NOT_CONVERGED, ("tc_not_converged",)), (None, ())]
+    ("convergence", "flags"),
+    [
+        (CONVERGED, ()),
+        (NOT_CONVERGED, ("tc_not_converged",)),
+        ({**CONVERGED, "smearing_settled": True}, ()),
+        ({**CONVERGED, "smearing_settled": False}, ("smearing_dependent",)),
+        ({**NOT_CONVERGED, "smearing_settled": False}, ("tc_not_converged", "smearing_dependent")),
+        (None, ()),
+    ],
 )
 def test_convergence_is_part_of_the_answer(convergence: dict[str, Any] | None, flags: tuple[str, ...]) -> None:
     judgement = judge_coupling([SERIES], 0.1, 0.1, convergence=convergence)

@@ -146,6 +146,29 @@ def test_convergence(tc_k: dict[str, float | None], status: str, words: str) -> 
     assert found.status == NOT_CONVERGED or found.change_k is not None
 
 
+@pytest.mark.parametrize(
+    ("tc_k", "change_k", "settled"),
+    [
+        (series(113.8, 79.1, 119.2, 79.3), 39.9, False),  # Mg2IrH6 at 0 GPa: settled in k, not in the smearing
+        (series(27.8, 25.2, 27.8, 27.0), 0.8, True),
+        (series(50.0, 10.0, 27.8, 27.0, 27.5, 27.0), 0.5, True),
+        (series(9.0, 8.0, 9.0, None), None, None),
+    ],
+)
+def test_smearings_are_held_against_each_other_on_the_finest_mesh(
+    tc_k: dict[str, float | None], change_k: float | None, settled: bool | None
+) -> None:
+    found = convergence(PLAN, tc_k)
+    assert found.smearing_change_k == (None if change_k is None else pytest.approx(change_k))
+    assert found.smearing_settled is settled
+    assert found.reason.endswith("between smearings, more than that") == (settled is False)
+
+
+def test_one_smearing_says_nothing_of_others() -> None:
+    found = convergence(replace(PLAN, smearings_ev=(0.1,)), series(9.0, 9.0, smearings=1))
+    assert (found.status, found.smearing_change_k, found.smearing_settled) == (CONVERGED, None, None)
+
+
 temperatures = st.none() | st.floats(0.0, 300.0)
 
 
