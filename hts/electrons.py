@@ -211,7 +211,8 @@ def delta_function(distance_ev: np.ndarray, sigma_ev: float, order: int) -> np.n
     sigma_ev : float
         exp(-(distance/sigma)^2): ``degauss`` of pw.x and ``degaussw`` of EPW.
     order : int
-        0 or 1; EPW's default ``ngaussw`` is 1, for its Fermi energy and its printed density of states.
+        0 or 1: EPW's ``ngaussw``, for its Fermi energy and its N(E_F). The delta functions of its alpha2F are of order
+        0 whatever that is.
 
     Raises
     ------
@@ -229,7 +230,7 @@ def delta_function(distance_ev: np.ndarray, sigma_ev: float, order: int) -> np.n
     return gaussian if order == 0 else gaussian * (1.5 - x2)
 
 
-def smear_dos(energies_ev: np.ndarray, dos: np.ndarray, e0_ev: float, sigma_ev: float, order: int = 1) -> float:
+def smear_dos(energies_ev: np.ndarray, dos: np.ndarray, e0_ev: float, sigma_ev: float, order: int = 0) -> float:
     """Return a density of states convolved with a smeared delta function, at one energy.
 
     This is what EPW's printed N(E_F) is to be compared with: same smearing, dense mesh.
@@ -267,9 +268,9 @@ def smear_dos(energies_ev: np.ndarray, dos: np.ndarray, e0_ev: float, sigma_ev: 
 
 
 def fermi_dos(
-    eigenvalues_grid_ev: np.ndarray, reciprocal_lattice: np.ndarray, fermi_ev: float, sigma_ev: float, order: int = 1
+    eigenvalues_grid_ev: np.ndarray, reciprocal_lattice: np.ndarray, fermi_ev: float, sigma_ev: float, order: int = 0
 ) -> float:
-    """Return N(E_F) per spin and cell from tetrahedra, smeared as EPW smears.
+    """Return N(E_F) per spin and cell from tetrahedra, smeared as in alpha2F.
 
     Parameters
     ----------

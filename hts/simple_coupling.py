@@ -2,10 +2,10 @@
 
 The smearings mean the same in both codes (checked in the sources of Quantum ESPRESSO 6.7): ``el_ph_sigma`` of ph.x and
 ``degaussw`` of EPW are the width of exp(-(x / sigma)^2) / (sigma sqrt(pi)) for both delta functions (``w0gauss`` of
-order 0 in elphon.f90 and in EPW's io_eliashberg.f90), and N(E_F) is that of first-order Methfessel-Paxton smearing of
-that width (``el_ph_ngauss`` and ``ngaussw`` are 1 unless set). What differs is the meshes: ph.x sums over the k-mesh of
-the scf and the coarse q-mesh, EPW over its fine ones. Below some sigma the coarse k-mesh has too few states at E_F, and
-there is nothing to compare.
+order 0 in elphon.f90 and in EPW's io_eliashberg.f90). Their N(E_F) is of first-order Methfessel-Paxton smearing of that
+width unless ``el_ph_ngauss`` and ``ngaussw`` are set to 0, as hts does: lambda is divided by the N(E_F) of the same
+delta function. What differs is the meshes: ph.x sums over the k-mesh of the scf and the coarse q-mesh, EPW over its
+fine ones. Below some sigma the coarse k-mesh has too few states at E_F, and there is nothing to compare.
 """
 
 import math

@@ -208,6 +208,8 @@ class CouplingWorkChain(StageWorkChain):
             "num_iter": self._settings["localisation_iterations"],
             "fsthick": fsthick_ev(mesh.degaussw_ev),
             "degaussw": mesh.degaussw_ev,
+            # The delta functions of alpha2F are Gaussians; by default (1) its N(E_F) would be of another order.
+            "ngaussw": 0,
             "degaussq": self._settings["degaussq_mev"],
             "nqsmear": 1,
             "ephwrite": True,

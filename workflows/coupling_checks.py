@@ -68,7 +68,7 @@ class CouplingChecksWorkChain(StageWorkChain):
                     "ph_folder": folder,
                     "qpoints": mesh_kpoints(tuple(mesh)),
                     "qpoint_index": orm.Int(index),
-                    "parameters": orm.Dict({"INPUTPH": {"el_ph_sigma": _SIGMA_STEP_RY}}),
+                    "parameters": orm.Dict({"INPUTPH": {"el_ph_sigma": _SIGMA_STEP_RY, "el_ph_ngauss": 0}}),
                     "metadata": {"options": options, "call_link_label": f"simple_q{index}"},
                 }
                 self.to_context(simple=append_(self.submit(PhSimpleCalculation, **inputs)))

@@ -68,7 +68,7 @@ def collect_wannier(context: orm.Dict, structure: orm.StructureData, epw: orm.Di
 def fermi_level_dos(
     bands: orm.BandsData, structure: orm.StructureData, parameters: orm.Dict, context: orm.Dict
 ) -> orm.Dict:
-    """Density of states by tetrahedra at the dense mesh's own E_F, per spin, eV and cell, smeared as EPW smears it.
+    """Density of states by tetrahedra at the dense mesh's own E_F, per spin, eV and cell, smeared by Gaussians.
 
     At the E_F of the scf, whose mesh is coarse (0.13 eV off in Al4H), it would be that of another energy.
     """

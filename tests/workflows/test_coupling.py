@@ -61,6 +61,9 @@ def test_wannierised_once_and_refined_from_one_coarse_run(al_funnel: orm.WorkCha
     assert set(coupling.outputs.alpha2f) == {"k16_q4_100meV", "k20_q4_100meV"}
     # Interpolated over cells around the functions and atoms, or lambda would depend on the gauge.
     assert all(job.inputs.parameters["INPUTEPW"]["use_ws"] for job in (coarse, wannierised, *epw.values()))
+    # N(E_F) of the delta functions that alpha2F is made of, and their centres on the atoms where they belong.
+    assert all(job.inputs.parameters["INPUTEPW"]["ngaussw"] == 0 for job in (coarse, *epw.values()))
+    assert "centres.awk" in coarse.base.repository.list_object_names()
 
 
 def test_the_ladder_of_wannierisations_is_climbed_and_the_best_is_taken(

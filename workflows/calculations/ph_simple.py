@@ -16,7 +16,7 @@ from hts.simple_output import EL_PH_NSIGMA, EL_PH_SIGMA_RY
 PREFIX = "aiida"
 MATRIX_PREFIX = "DYN_MAT/dynamical-matrix-"
 _NAMELIST = "INPUTPH"
-_KEYWORDS = {"el_ph_sigma": float, "el_ph_nsigma": int, "max_seconds": float}
+_KEYWORDS = {"el_ph_sigma": float, "el_ph_nsigma": int, "el_ph_ngauss": int, "max_seconds": float}
 
 _EXIT_CODES = (
     (302, "ERROR_OUTPUT_STDOUT_MISSING", "ph.x wrote no standard output, or it could not be read."),
@@ -57,8 +57,10 @@ def _validate_parameters(value: orm.Dict | None, _: Any) -> str | None:
         if key not in _KEYWORDS:
             return f"parameters sets {key}, wanted only {sorted(_KEYWORDS)}: the rest is that of the ph.x run"
         wanted = (int, float) if _KEYWORDS[key] is float else int
-        if isinstance(given, bool) or not isinstance(given, wanted) or given <= 0:
-            return f"parameters has {key} = {given!r}, wanted a positive {_KEYWORDS[key].__name__}"
+        zero = key == "el_ph_ngauss"
+        if isinstance(given, bool) or not isinstance(given, wanted) or given < 0 or (given == 0 and not zero):
+            said = "0 or a positive" if zero else "a positive"
+            return f"parameters has {key} = {given!r}, wanted {said} {_KEYWORDS[key].__name__}"
     return None
 
 
@@ -110,7 +112,7 @@ class PhSimpleCalculation(CalcJob):
             valid_type=orm.Dict,
             required=False,
             validator=_validate_parameters,
-            help="{'INPUTPH': {...}}: el_ph_sigma (Ry, 0.01), el_ph_nsigma (10), max_seconds.",
+            help="{'INPUTPH': {...}}: el_ph_sigma (Ry, 0.01), el_ph_nsigma (10), el_ph_ngauss (1), max_seconds.",
         )
         spec.inputs.validator = _validate_inputs
         spec.input("metadata.options.input_filename", valid_type=str, default=f"{PREFIX}.in")

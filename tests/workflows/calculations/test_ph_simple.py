@@ -100,6 +100,7 @@ def test_the_dvscf_of_gamma_lies_elsewhere(inputs: dict[str, Any]) -> None:
         ({"parameters": {"INPUTPH": {"trans": True}}}, "parameters sets trans"),
         ({"parameters": {"INPUTPH": {"el_ph_sigma": -0.01}}}, "el_ph_sigma = -0.01, wanted a positive float"),
         ({"parameters": {"INPUTPH": {"el_ph_nsigma": 2.5}}}, "el_ph_nsigma = 2.5, wanted a positive int"),
+        ({"parameters": {"INPUTPH": {"el_ph_ngauss": -1}}}, "el_ph_ngauss = -1, wanted 0 or a positive int"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(inputs: dict[str, Any], change: dict[str, Any], message: str) -> None:
