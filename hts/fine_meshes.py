@@ -4,7 +4,7 @@ From one and the same epmatwp a single pair of mesh and smearing can be lucky, s
 the protocol names two, two smearings are computed; then finer meshes until Tc changes by less than a tolerance.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +135,14 @@ def plan_fine_meshes(
     if len(kpoints) == 1:
         kpoints.append(denser_mesh(kpoints[0], qpoints))
     return FineMeshPlan(tuple(kpoints), qpoints, tuple(smearings_ev), **tolerances)
+
+
+def by_kpoints(meshes: Iterable[FineMesh]) -> list[list[FineMesh]]:
+    """Group runs that differ in nothing but the smearing, in the order they come in."""
+    groups: dict[tuple[Mesh, Mesh], list[FineMesh]] = {}
+    for mesh in meshes:
+        groups.setdefault((mesh.kpoints, mesh.qpoints), []).append(mesh)
+    return list(groups.values())
 
 
 def next_meshes(plan: FineMeshPlan, tc_k: Mapping[str, float | None]) -> list[FineMesh]:

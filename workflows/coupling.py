@@ -9,7 +9,8 @@ from aiida.plugins import CalculationFactory
 
 from hts.coupling_estimate import ranking_tc_k
 from hts.electrons import kpoint_mesh
-from hts.fine_meshes import FineMesh, FineMeshPlan, next_meshes, plan_fine_meshes
+from hts.epw_matrix_elements import sums_smearings
+from hts.fine_meshes import FineMesh, FineMeshPlan, by_kpoints, next_meshes, plan_fine_meshes
 from workflows import coupling_functions
 from workflows.coupling_checks import CouplingChecksWorkChain
 from workflows.epw_jobs import epw_job, fsthick_ev, mesh_keywords, recovery_of, retried, run_again
@@ -87,7 +88,8 @@ class CouplingWorkChain(StageWorkChain):
         empty = [name for name, folder in folders.items() if folder.is_empty]
         if empty:
             return self.exit_codes.ERROR_SCRATCH_GONE.format(what=", ".join(empty))
-        self.ctx.jobs = {}  # label -> job that has ended well
+        self.ctx.jobs = {}  # label of its first mesh -> job that has ended well
+        self.ctx.spectra = {}  # label -> alpha2F of a fine mesh, and what epw.x printed of it
         self.ctx.tc_k = {}  # label -> Allen-Dynes Tc at the first mu*, None if it failed
         self.ctx.again = {}  # label -> how to run it again
         self.ctx.estimate = None
@@ -169,8 +171,15 @@ class CouplingWorkChain(StageWorkChain):
             wave = {}
         else:
             wave = {mesh.label: mesh for mesh in next_meshes(self._plan, self.ctx.tc_k)}
-        self.ctx.wave = {label: mesh.to_dict() for label, mesh in wave.items()}
+        self.ctx.wave = {label: [mesh.to_dict() for mesh in meshes] for label, meshes in self._as_jobs(wave).items()}
         return bool(wave)
+
+    def _as_jobs(self, wave: dict[str, FineMesh]) -> dict[str, list[FineMesh]]:
+        """Group a wave into jobs: one a k-mesh, where all its smearings can be summed from one run."""
+        coarse = self.ctx.jobs.get(_ESTIMATE)
+        if coarse is None or not sums_smearings(coarse.outputs.output_parameters["code_version"]):
+            return {label: [mesh] for label, mesh in wave.items()}
+        return {meshes[0].label: meshes for meshes in by_kpoints(wave.values())}
 
     def _is_hopeless(self) -> bool:
         """Tell whether even a much larger lambda than the estimate would leave Tc below the gate."""
@@ -183,8 +192,11 @@ class CouplingWorkChain(StageWorkChain):
             "nscf_folder": self.ctx.wannier.outputs.nscf_folder,
             "ph_folders": dict(self.inputs.ph_folders),
         }
-        for label, content in self.ctx.wave.items():
-            inputs = epw_job(self.inputs, self._parameters(FineMesh.from_dict(content)), f"epw_{label}")
+        for label, contents in self.ctx.wave.items():
+            meshes = [FineMesh.from_dict(content) for content in contents]
+            inputs = epw_job(self.inputs, self._parameters(*meshes), f"epw_{label}")
+            if len(meshes) > 1:
+                inputs["settings"] = orm.Dict({"smearings_ev": [mesh.degaussw_ev for mesh in meshes]})
             if label == _ESTIMATE:
                 inputs |= {**coarse, "wannier_folder": self.ctx.wannier.outputs.wannier_folder}
             else:
@@ -198,7 +210,8 @@ class CouplingWorkChain(StageWorkChain):
         coarse = self.ctx.jobs.get(_ESTIMATE)
         return coarse is None or bool(coarse.inputs.parameters["INPUTEPW"]["use_ws"])
 
-    def _parameters(self, mesh: FineMesh) -> dict[str, Any]:
+    def _parameters(self, mesh: FineMesh, *others: FineMesh) -> dict[str, Any]:
+        """Return the keywords of one run; other meshes differ in their smearing only, and may need a wider window."""
         wannier = self.ctx.wannier.outputs.wannier
         return {
             **wannier["keywords"],
@@ -206,7 +219,7 @@ class CouplingWorkChain(StageWorkChain):
             "use_ws": self._cells_around_functions,
             "etf_mem": 1,
             "num_iter": self._settings["localisation_iterations"],
-            "fsthick": fsthick_ev(mesh.degaussw_ev),
+            "fsthick": max(fsthick_ev(one.degaussw_ev) for one in (mesh, *others)),
             "degaussw": mesh.degaussw_ev,
             # The delta functions of alpha2F are Gaussians; by default (1) its N(E_F) would be of another order.
             "ngaussw": 0,
@@ -236,7 +249,7 @@ class CouplingWorkChain(StageWorkChain):
                 if label == _ESTIMATE:
                     self.ctx.failure = self.reason_of(job)
                 else:
-                    self.ctx.tc_k[label] = None
+                    self.ctx.tc_k.update(dict.fromkeys(self._labels(label)))
 
     def _note(self, label: str, job: orm.CalcJobNode) -> None:
         mu_star = self.inputs.settings["tc"]["mu_star"][0]
@@ -255,15 +268,26 @@ class CouplingWorkChain(StageWorkChain):
             self.ctx.estimate = scaled["estimate"].get_dict()
             self.report(self.ctx.estimate["reason"])
             return
-        energy, spectrum = job.outputs.alpha2f.get_array("energy_mev"), job.outputs.alpha2f.get_array("alpha2f")[0]
-        try:
-            self.ctx.tc_k[label] = ranking_tc_k(energy, spectrum, mu_star)
-        except ValueError as error:  # a spectrum that is none
-            self.ctx.tc_k[label] = None
-            self.report(f"{label}: {error}")
-            return
-        self.ctx.jobs[label] = job
-        self.report(f"{label}: Allen-Dynes Tc {self.ctx.tc_k[label]:.1f} K at mu* = {mu_star:g}")
+        found = {"alpha2f": {label: job.outputs.alpha2f}, "epw": {label: job.outputs.output_parameters}}
+        if "smeared_alpha2f" in job.outputs:
+            found = coupling_functions.alpha2f_by_smearing(
+                smeared=job.outputs.smeared_alpha2f,
+                epw=job.outputs.output_parameters,
+                labels=orm.List(self._labels(label)),
+            )
+        for one, alpha2f in found["alpha2f"].items():
+            energy, spectrum = alpha2f.get_array("energy_mev"), alpha2f.get_array("alpha2f")[0]
+            try:
+                self.ctx.tc_k[one] = ranking_tc_k(energy, spectrum, mu_star)
+            except ValueError as error:  # a spectrum that is none
+                self.ctx.tc_k[one] = None
+                self.report(f"{one}: {error}")
+                continue
+            self.ctx.spectra[one] = {"alpha2f": alpha2f, "epw": found["epw"][one]}
+            self.report(f"{one}: Allen-Dynes Tc {self.ctx.tc_k[one]:.1f} K at mu* = {mu_star:g}")
+
+    def _labels(self, job_label: str) -> list[str]:
+        return [FineMesh.from_dict(content).label for content in self.ctx.wave[job_label]]
 
     def _recover(self, label: str, job: orm.CalcJobNode) -> bool:
         again = self.ctx.again.get(label, {})
@@ -303,7 +327,7 @@ class CouplingWorkChain(StageWorkChain):
         """Hold every alpha2F against pw.x, and say what the chosen one rests on."""
         if self.ctx.failure is not None:
             return self.exit_codes.ERROR_EPW_FAILED.format(reason=self.ctx.failure)
-        if not self.ctx.jobs.keys() - {_ESTIMATE} and not self._is_hopeless():
+        if not self.ctx.spectra and not self._is_hopeless():
             return self.exit_codes.ERROR_EPW_FAILED.format(reason="no fine mesh could be computed")
         limits = {key: value for key, value in self._settings.items() if key.startswith("max_")}
         context = {
@@ -318,7 +342,6 @@ class CouplingWorkChain(StageWorkChain):
             "mu_star": self.inputs.settings["tc"]["mu_star"][0],
             "wanted": {key: self._settings[key] for key in ("phonon_check", "lambda_check")},
         }
-        fine = {label: job for label, job in self.ctx.jobs.items() if label != _ESTIMATE}
         coarse = self.ctx.jobs[_ESTIMATE].outputs
         self.ctx.coupling = coupling_functions.evaluate_coupling(
             dos=self.ctx.dos,
@@ -328,8 +351,7 @@ class CouplingWorkChain(StageWorkChain):
             context=orm.Dict(context),
             **({"decay": coarse.decay} if "decay" in coarse else {}),
             **self.ctx.checks,
-            **{f"epw_{label}": job.outputs.output_parameters for label, job in fine.items()},
-            **{f"alpha2f_{label}": job.outputs.alpha2f for label, job in fine.items()},
+            **{f"{kind}_{label}": node for label, found in self.ctx.spectra.items() for kind, node in found.items()},
         )
         self.report(self.ctx.coupling["reason"])
         return None
@@ -368,7 +390,7 @@ class CouplingWorkChain(StageWorkChain):
 
     def results(self) -> None:
         """Attach the series, or the estimate where that was enough."""
-        fine = {label: job.outputs.alpha2f for label, job in self.ctx.jobs.items() if label != _ESTIMATE}
+        fine = {label: found["alpha2f"] for label, found in self.ctx.spectra.items()}
         self.out("coupling", self.ctx.coupling)
         self.out("alpha2f", fine or {_ESTIMATE: self.ctx.estimate_nodes["alpha2f"]})
         outputs = self.ctx.wannier.outputs

@@ -123,6 +123,21 @@ def rescale_alpha2f(alpha2f: orm.ArrayData, epw: orm.Dict, dos: orm.Dict, contex
 
 
 @calcfunction
+def alpha2f_by_smearing(smeared: orm.ArrayData, epw: orm.Dict, labels: orm.List) -> dict[str, Any]:
+    """Give each smearing of one run of epw.x an alpha2F of its own, and what epw.x would have printed of it."""
+    energy, fermi_ev = smeared.get_array("energy_mev"), epw.get_dict().get("fermi_energy_fine_ev")
+    found: dict[str, Any] = {"alpha2f": {}, "epw": {}}
+    for place, label in enumerate(labels.get_list()):
+        spectrum = orm.ArrayData()
+        spectrum.set_array("energy_mev", energy)
+        spectrum.set_array("alpha2f", smeared.get_array("alpha2f")[place : place + 1])
+        found["alpha2f"][label] = spectrum
+        dos = float(smeared.get_array("dos_per_spin_ev")[place])
+        found["epw"][label] = orm.Dict({"dos_ef_per_spin_ev": dos, "fermi_energy_fine_ev": fermi_ev})
+    return found
+
+
+@calcfunction
 def leave_out_phonons(force_constants: orm.SinglefileData, structure: orm.StructureData, phonons: orm.Dict) -> orm.Dict:
     """Interpolate from part of the q-mesh, and hold that against ph.x at the rest: RMS in cm^-1."""
     points = _on_mesh(phonons)

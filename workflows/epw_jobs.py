@@ -111,7 +111,8 @@ def retried(inputs: dict[str, Any], again: Mapping[str, Any], coarse: Mapping[st
         metadata["options"] = {**metadata["options"], "resources": resources, "withmpi": again["ranks"] > 1}
     changed = {**inputs, "parameters": orm.Dict({"INPUTEPW": again["parameters"]}), "metadata": metadata}
     if again["epw_version"] is not None:
-        changed["settings"] = orm.Dict({"epw_version": again["epw_version"]})
+        settings = changed["settings"].get_dict() if "settings" in changed else {}
+        changed["settings"] = orm.Dict({**settings, "epw_version": again["epw_version"]})
     folders = ("nscf_folder", "ph_folders", "wannier_folder", "epw_folder")
     without = {key: value for key, value in changed.items() if key not in folders}
     if again["start"] == "matrix_elements":

@@ -83,6 +83,7 @@ _EPW_RUN_AGAIN = {
     302: ("it wrote no standard output", 1),
     310: ("alpha2F was not there", 1),
     312: ("it was interrupted", 3),
+    313: ("its matrix elements were not whole", 1),
 }
 _EPW_NEXT_PLAN = {
     501: "the energy windows do not fit the bands",

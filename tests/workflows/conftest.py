@@ -29,7 +29,7 @@ OVERRIDES = {
         "max_coarse_meshes": 1,
         "estimate_distance_inv_ang": 0.35,
         "fine_distances_inv_ang": [0.18, 0.14],
-        "smearings_ev": [0.1],
+        "smearings_ev": [0.1, 0.2],
     },
 }
 AMBIENT = {"start": 0.0, "stop": 0.0, "step": 10.0, "resolution": 10.0}

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.engine
 Child = Callable[[orm.WorkChainNode, str], Any]
 # Of fcc Al on the meshes of the tests: what is not overridden there.
 SHARED = ("structure", "relaxation", "phonons", "scf_folder", "force_constants")
+SERIES = ["k20_q4_100meV", "k20_q4_200meV", "k16_q4_100meV", "k16_q4_200meV"]
 
 
 def jobs_of(node: orm.WorkChainNode, label: str) -> list[orm.CalcJobNode]:
@@ -58,7 +59,9 @@ def test_wannierised_once_and_refined_from_one_coarse_run(al_funnel: orm.WorkCha
     assert "ph_folders" not in wannierised.inputs or not wannierised.inputs.ph_folders
     assert wannierised.inputs.parameters["INPUTEPW"]["nbndsub"] == made["n_wannier"]
     assert {job.inputs.epw_folder.creator.pk for job in epw.values()} == {coarse.pk}
-    assert set(coupling.outputs.alpha2f) == {"k16_q4_100meV", "k20_q4_100meV"}
+    # One run serves both smearings.
+    assert set(coupling.outputs.alpha2f) == set(SERIES)
+    assert epw["epw_k20_q4_100meV"].inputs.settings["smearings_ev"] == [0.1, 0.2]
     # Interpolated over cells around the functions and atoms, or lambda would depend on the gauge.
     assert all(job.inputs.parameters["INPUTEPW"]["use_ws"] for job in (coarse, wannierised, *epw.values()))
     # N(E_F) of the delta functions that alpha2F is made of, and their centres on the atoms where they belong.
@@ -82,7 +85,7 @@ def test_the_ladder_of_wannierisations_is_climbed_and_the_best_is_taken(
 def test_series_and_gates_are_consistent(al_funnel: orm.WorkChainNode, child_of: Child) -> None:
     judgement = child_of(al_funnel, "coupling").outputs.coupling.get_dict()
     numbers, thresholds = judgement["numbers"], judgement["thresholds"]
-    assert [item["label"] for item in numbers["series"]] == ["k20_q4_100meV", "k16_q4_100meV"]
+    assert [item["label"] for item in numbers["series"]] == SERIES
     for series in numbers["series"]:
         assert series["fermi_deviation_ev"] == pytest.approx(series["fermi_epw_ev"] - series["fermi_dense_ev"])
         # States per spin, eV and atom: 0.19, as of free electrons; meshes below 24x24x24 find less.
@@ -157,7 +160,7 @@ def test_a_killed_epw_is_run_again(couple: Callable[..., Any], wrapped: Callable
     jobs = epw_jobs(node)
     assert sorted(jobs) == ["epw_estimate", "epw_k16_q4_100meV", "epw_k20_q4_100meV", "epw_k20_q4_100meV_2"]
     assert [label for label, job in jobs.items() if not job.is_finished_ok] == ["epw_k20_q4_100meV"]
-    assert [item["label"] for item in outputs["coupling"]["numbers"]["series"]] == ["k20_q4_100meV", "k16_q4_100meV"]
+    assert [item["label"] for item in outputs["coupling"]["numbers"]["series"]] == SERIES
 
 
 def test_emptied_scratch_is_noticed_before_a_job_is_wasted(

@@ -125,8 +125,8 @@ def test_tc_against_pressure_on_request(
     child_of: Callable[[orm.WorkChainNode, str], Any],
     settings: dict[str, Any],
 ) -> None:
-    """Every stable rung is coupled by its own phonons; the answer stays that of the lowest one."""
-    overrides = {**settings, "coupling": {**settings["coupling"], "pressures": "ladder"}}
+    """Every stable rung is coupled by its own phonons; the answer stays that of the lowest one. At one smearing."""
+    overrides = {**settings, "coupling": {**settings["coupling"], "pressures": "ladder", "smearings_ev": [0.1]}}
     ladder = {"start": 20.0, "stop": 0.0, "step": 20.0, "resolution": 20.0}
     outputs, node = screen(crystal("Al"), overrides=overrides, ladder=ladder)
     assert node.is_finished_ok, node.exit_message

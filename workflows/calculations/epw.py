@@ -34,6 +34,7 @@ _EXIT_CODES = (
     (302, "ERROR_OUTPUT_STDOUT_MISSING", "epw.x wrote no standard output, or it could not be read."),
     (310, "ERROR_ALPHA2F_MISSING", "epw.x finished but aiida.a2f was not retrieved."),
     (311, "ERROR_ALPHA2F_INVALID", "aiida.a2f is cut or holds no numbers: {reason}"),
+    (313, "ERROR_MATRIX_ELEMENTS", "The matrix elements can't be summed at other smearings: {reason}"),
     (312, "ERROR_OUTPUT_STDOUT_INCOMPLETE", "Standard output ends before the end: the run was interrupted."),
     (320, "ERROR_INVALID_INPUT", "epw.x refused its input: {reason}"),
     (330, "ERROR_MISSING_DVSCF", "A file of the phonon run is missing or cut (dvscf, dyn, patterns): {reason}"),
@@ -67,6 +68,12 @@ def _define_outputs(spec: CalcJobProcessSpec) -> None:
         valid_type=orm.ArrayData,
         required=False,
         help="energy_mev (n), alpha2f, integrated_lambda (m, n), smearing_mev, lambda (m): m phonon smearings.",
+    )
+    spec.output(
+        "smeared_alpha2f",
+        valid_type=orm.ArrayData,
+        required=False,
+        help="energy_mev (n), smearings_ev, dos_per_spin_ev (s), alpha2f (s, n): at settings.smearings_ev.",
     )
     spec.output("phonon_dos", valid_type=orm.ArrayData, required=False, help="energy_mev (n), dos_per_mev (m, n).")
     spec.output(
@@ -144,7 +151,7 @@ class EpwCalculation(CalcJob):
             help="epw.x that only Wannierised, from the same nscf_folder; its Wannier functions are taken.",
         )
         spec.input("fine_points", valid_type=orm.KpointsData, required=False, help="Path for band_plot (both k and q).")
-        spec.input("settings", valid_type=orm.Dict, required=False, help="cmdline (list), epw_version.")
+        spec.input("settings", valid_type=orm.Dict, required=False, help="cmdline (list), epw_version, smearings_ev.")
         spec.inputs.validator = validate_inputs
         spec.input("metadata.options.input_filename", valid_type=str, default=f"{PREFIX}.in")
         spec.input("metadata.options.output_filename", valid_type=str, default=f"{PREFIX}.out")
@@ -205,6 +212,8 @@ class EpwCalculation(CalcJob):
             f"{PREFIX}.imag_aniso_gap_FS_*",
             "CRASH",
         ]
+        if settings.get("smearings_ev"):
+            calcinfo.retrieve_temporary_list = ["selecq.fmt", (f"out/{PREFIX}.ephmat/*", ".", 2)]
         return calcinfo
 
     def _transfers(self, folder: Folder) -> tuple[list[_Transfer], list[_Transfer]]:
@@ -226,9 +235,11 @@ class EpwCalculation(CalcJob):
     def _settings(self) -> dict[str, Any]:
         content = self.inputs.settings.get_dict() if "settings" in self.inputs else {}
         settings = {key.lower(): value for key, value in content.items()}
-        unknown = set(settings) - {"cmdline", "epw_version"}
-        if unknown:
-            raise InputValidationError(f"settings has {sorted(unknown)}, wanted only cmdline and epw_version")
+        known = {"cmdline", "epw_version", "smearings_ev"}
+        if unknown := set(settings) - known:
+            raise InputValidationError(f"settings has {sorted(unknown)}, wanted only {', '.join(sorted(known))}")
+        if "smearings_ev" in settings and lower_keywords(self.inputs.parameters).get("ngaussw") != 0:
+            raise InputValidationError("settings.smearings_ev is set, wanted ngaussw = 0, as the sum here has; set it")
         return settings
 
     def _code_info(self, settings: dict[str, Any]) -> CodeInfo:

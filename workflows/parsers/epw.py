@@ -1,5 +1,6 @@
 """Parser of epw.x: keeps the scheduler's reason, names the failure, and believes alpha2F only if it is whole."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,21 @@ from aiida.parsers import Parser
 
 from hts.epw_decay import DECAY_UNITS, parse_decay
 from hts.epw_gaps import GapDistribution, gap_distribution, parse_gap_surface, surface_temperature_k
+from hts.epw_matrix_elements import smeared_couplings
 from hts.epw_output import classify_error, error_text, parse_stdout
 from hts.epw_spectra import parse_a2f, parse_bands, parse_phdos
 from hts.errors import ParseError
 from hts.wannier90_output import parse_wannier_bands
 from workflows.calculations.epw_checks import PREFIX, assumed_version, lower_keywords
 
+# EPW prints alpha2F with seven decimals.
+_SAME_LAMBDA = 1e-4
+
 
 class EpwParser(Parser):
     """Parse standard output and the spectra."""
 
-    def parse(self, **_: Any) -> ExitCode | None:
+    def parse(self, **kwargs: Any) -> ExitCode | None:
         """Attach what can be read, and return the exit code of the first thing that went wrong."""
         stdout = self._content(self.node.get_option("output_filename"))
         values: dict[str, Any] = {}
@@ -29,6 +34,7 @@ class EpwParser(Parser):
             self.out("output_parameters", orm.Dict(values))
         self._keywords = lower_keywords(self.node.inputs.parameters)
         invalid = self._spectra()
+        unsummed = self._smeared(kwargs.get("retrieved_temporary_folder"))
         self._wannier()
         self._gaps(values)
         if self.node.exit_status is not None:
@@ -37,7 +43,8 @@ class EpwParser(Parser):
         # epw.x on a full disk can end with an empty file and status 0.
         if not stdout.strip():
             return self.exit_codes.ERROR_OUTPUT_STDOUT_MISSING
-        return self._failure(stdout, values) or self._spectrum_failure(invalid) or self._gap_failure(values)
+        failure = self._failure(stdout, values) or self._spectrum_failure(invalid) or self._gap_failure(values)
+        return failure or (self.exit_codes.ERROR_MATRIX_ELEMENTS.format(reason=unsummed) if unsummed else None)
 
     def _failure(self, stdout: str, values: dict[str, Any]) -> ExitCode | None:
         stderr = self._content(self.node.get_option("scheduler_stderr"))
@@ -101,6 +108,35 @@ class EpwParser(Parser):
         )
         node.set_array("lambda", spectrum.lambda_)
         self.out("alpha2f", node)
+        return None
+
+    def _smeared(self, folder: str | None) -> str | None:
+        """Attach alpha2F at the smearings that were asked for; return why there is none."""
+        settings = self.node.inputs.settings.get_dict() if "settings" in self.node.inputs else {}
+        sigmas_ev = settings.get("smearings_ev")
+        if not sigmas_ev or "alpha2f" not in self.outputs:
+            return None
+        spectrum = self.outputs["alpha2f"]
+        energy = spectrum.get_array("energy_mev")
+        try:
+            found = smeared_couplings(Path(folder or ""), PREFIX, [float(sigma) for sigma in sigmas_ev])
+            own = smeared_couplings(Path(folder or ""), PREFIX, [float(self._keywords["degaussw"])])[0]
+        except ParseError as error:
+            return str(error)
+        smearing = float(spectrum.get_array("smearing_mev")[0])
+        printed = float(spectrum.get_array("lambda")[0])
+        again = float(2 * np.sum(own.alpha2f(energy, smearing) / energy) * (energy[1] - energy[0]))
+        if abs(again - printed) > _SAME_LAMBDA * max(printed, 1.0):
+            return f"lambda {again:.5f}, epw.x has {printed:.5f} at the same smearing, wanted the same"
+        self.out(
+            "smeared_alpha2f",
+            _arrays(
+                energy_mev=energy,
+                smearings_ev=np.array([one.sigma_ev for one in found]),
+                dos_per_spin_ev=np.array([one.dos_per_spin_ev for one in found]),
+                alpha2f=np.array([one.alpha2f(energy, smearing) for one in found]),
+            ),
+        )
         return None
 
     def _bands(self) -> None:

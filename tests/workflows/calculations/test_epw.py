@@ -173,6 +173,21 @@ def test_centres_are_tidied_where_cells_are_built_around_them(epw_inputs: dict[s
     assert ("centres.awk aiida.ukk aiida.ukk" in (info.prepend_text or "")) == use_ws
 
 
+def test_matrix_elements_are_fetched_where_further_smearings_are_asked_for(epw_inputs: dict[str, Any]) -> None:
+    keywords = epw_inputs["parameters"]["INPUTEPW"] | {"ngaussw": 0}
+    epw_inputs |= {"parameters": orm.Dict({"INPUTEPW": keywords}), "settings": orm.Dict({"smearings_ev": [0.1, 0.2]})}
+    with SandboxFolder() as folder:
+        wanted = _prepare(epw_inputs, folder).retrieve_temporary_list
+    assert wanted == ["selecq.fmt", ("out/aiida.ephmat/*", ".", 2)]
+    with SandboxFolder() as folder:
+        assert not _prepare({key: epw_inputs[key] for key in epw_inputs if key != "settings"}, folder).get(
+            "retrieve_temporary_list"
+        )
+    epw_inputs["parameters"] = orm.Dict({"INPUTEPW": keywords | {"ngaussw": 1}})
+    with SandboxFolder() as folder, pytest.raises(InputValidationError, match="wanted ngaussw = 0"):
+        _prepare(epw_inputs, folder)
+
+
 def test_wannier_functions_that_do_not_fit(epw_inputs: dict[str, Any]) -> None:
     def refused(message: str, **inputs: Any) -> None:
         with SandboxFolder() as folder, pytest.raises(InputValidationError, match=message):

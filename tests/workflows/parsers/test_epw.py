@@ -1,5 +1,6 @@
 """EpwParser against the recorded outputs of epw.x."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from aiida import orm
 from aiida.common import LinkType
 
+from hts.epw_spectra import parse_a2f
 from workflows.parsers.epw import EpwParser
 
 DATA = Path(__file__).parents[2] / "data" / "epw"
@@ -61,12 +63,17 @@ WITHOUT_ALPHA2F = {"al_bands", "al_scdm", "al_wannierised"}
 def parse(aiida_profile: Any, aiida_localhost: orm.Computer, epw_keywords: dict[str, Any]) -> Callable[..., Any]:
     """Return a function that runs the parser on a folder of files."""
 
-    def run(folder: Path, status: int | None = None, eliashberg: bool = True) -> tuple[Any, int]:
+    def run(
+        folder: Path, status: int | None = None, eliashberg: bool = True, fetched: Path | None = None
+    ) -> tuple[Any, int]:
         node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:hts.epw")
         for name, value in (("output_filename", "aiida.out"), ("scheduler_stderr", "_scheduler-stderr.txt")):
             node.set_option(name, value)
         parameters = orm.Dict({"INPUTEPW": epw_keywords | {"eliashberg": eliashberg}}).store()
         node.base.links.add_incoming(parameters, LinkType.INPUT_CALC, "parameters")
+        if fetched is not None:
+            settings = orm.Dict({"smearings_ev": [0.2, 0.15]}).store()
+            node.base.links.add_incoming(settings, LinkType.INPUT_CALC, "settings")
         node.store()
         if status is not None:
             node.set_exit_status(status)
@@ -74,7 +81,7 @@ def parse(aiida_profile: Any, aiida_localhost: orm.Computer, epw_keywords: dict[
         retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
         retrieved.store()
         parser = EpwParser(node)
-        exit_code = parser.parse()
+        exit_code = parser.parse(**({} if fetched is None else {"retrieved_temporary_folder": str(fetched)}))
         return parser, exit_code.status if exit_code is not None else 0
 
     return run
@@ -95,6 +102,27 @@ def test_success_gives_spectra(parse: Callable[..., Any]) -> None:
     assert alpha2f.get_array("smearing_mev") == pytest.approx([0.5, 0.55])
     assert parser.outputs["output_parameters"]["lambda"] == pytest.approx(0.4277727)
     assert parser.outputs["phonon_dos"].get_array("dos_per_mev").shape == (2, 500)
+
+
+def test_further_smearings_are_summed_here(parse: Callable[..., Any], tmp_path: Path) -> None:
+    """One run of epw.x serves two smearings, if the sum gives its own lambda at its own smearing."""
+    source = DATA.parent / "epw_matrix_elements"
+    shutil.copy(source / "one_pool" / "aiida.out", tmp_path)
+    shutil.copy(source / "sigma_200meV.a2f", tmp_path / "aiida.a2f")
+    parser, status = parse(tmp_path, fetched=source / "two_pools")
+    assert status == 0
+    smeared = parser.outputs["smeared_alpha2f"]
+    own, other = smeared.get_array("alpha2f")
+    assert smeared.get_array("smearings_ev").tolist() == [0.2, 0.15]
+    assert own == pytest.approx(parser.outputs["alpha2f"].get_array("alpha2f")[0], abs=1e-6)
+    assert other == pytest.approx(parse_a2f((source / "sigma_150meV.a2f").read_text()).alpha2f[0], abs=1e-6)
+    assert parser.outputs["output_parameters"]["dos_ef_per_spin_ev"] == pytest.approx(
+        smeared.get_array("dos_per_spin_ev")[0], rel=1e-5
+    )
+    nothing, status = parse(tmp_path, fetched=tmp_path)
+    assert status == 313 and "smeared_alpha2f" not in nothing.outputs and "alpha2f" in nothing.outputs
+    shutil.copy(source / "sigma_150meV.a2f", tmp_path / "aiida.a2f")
+    assert parse(tmp_path, fetched=source / "one_pool")[1] == 313
 
 
 def test_interpolated_bands(parse: Callable[..., Any]) -> None:
