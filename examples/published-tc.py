@@ -73,7 +73,7 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         "ecutwfc_ry": 30.0,
         "kpoints": 16,
         "qpoints": [4],
-        "coupling": {},
+        "coupling": {"fine_distances_inv_ang": [0.085, 0.075]},
         "fine_qpoints": {4: 4},
         "published": "lambda 0.44, https://doi.org/10.1103/PhysRevB.54.16487; measured 1.18 K",
     },
