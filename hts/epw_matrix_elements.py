@@ -1,7 +1,7 @@
 """alpha2F at any smearing of the electrons, from the matrix elements that one run of epw.x leaves behind.
 
-Nine tenths of a run of epw.x on fine meshes make ``prefix.ephmat``; the sum over it for a smearing costs seconds. Files
-and sum are those of `write_ephmat` and `evaluate_a2f_lambda` in io_eliashberg.f90 and supercond.f90 (Quantum ESPRESSO
+A run of epw.x on fine meshes spends minutes to hours on ``prefix.ephmat`` and seconds on the sum over it. Files and sum
+are those of `write_ephmat` and `evaluate_a2f_lambda` in io_eliashberg.f90 and supercond.f90 (Quantum ESPRESSO
 6.7 to 7.2, EPW 5.3 to 5.7; EPW 5.8 writes other records).
 """
 
@@ -68,9 +68,9 @@ class SmearedCoupling:
         return result
 
 
-def sums_smearings(version: str) -> bool:
-    """Tell whether the files of this EPW can be read here."""
-    return version_tuple(version) < _OTHER_FILES
+def sums_smearings(version: str | None) -> bool:
+    """Tell whether the files of this EPW can be read here; of an unknown one, no."""
+    return version is not None and version_tuple(version) < _OTHER_FILES
 
 
 def smeared_couplings(folder: Path, prefix: str, sigmas_ev: Sequence[float]) -> list[SmearedCoupling]:

@@ -166,20 +166,18 @@ class CouplingWorkChain(StageWorkChain):
         if self.ctx.failure is not None:
             return False
         if _ESTIMATE not in self.ctx.jobs:
-            wave = {_ESTIMATE: self._estimate_mesh}
+            wave = {_ESTIMATE: [self._estimate_mesh]}
         elif self._is_hopeless():
             wave = {}
         else:
-            wave = {mesh.label: mesh for mesh in next_meshes(self._plan, self.ctx.tc_k)}
-        self.ctx.wave = {label: [mesh.to_dict() for mesh in meshes] for label, meshes in self._as_jobs(wave).items()}
+            wave = {meshes[0].label: meshes for meshes in self._as_jobs(next_meshes(self._plan, self.ctx.tc_k))}
+        self.ctx.wave = {label: [mesh.to_dict() for mesh in meshes] for label, meshes in wave.items()}
         return bool(wave)
 
-    def _as_jobs(self, wave: dict[str, FineMesh]) -> dict[str, list[FineMesh]]:
+    def _as_jobs(self, meshes: list[FineMesh]) -> list[list[FineMesh]]:
         """Group a wave into jobs: one a k-mesh, where all its smearings can be summed from one run."""
-        coarse = self.ctx.jobs.get(_ESTIMATE)
-        if coarse is None or not sums_smearings(coarse.outputs.output_parameters["code_version"]):
-            return {label: [mesh] for label, mesh in wave.items()}
-        return {meshes[0].label: meshes for meshes in by_kpoints(wave.values())}
+        version = self.ctx.jobs[_ESTIMATE].outputs.output_parameters["code_version"]
+        return by_kpoints(meshes) if sums_smearings(version) else [[mesh] for mesh in meshes]
 
     def _is_hopeless(self) -> bool:
         """Tell whether even a much larger lambda than the estimate would leave Tc below the gate."""
@@ -329,14 +327,13 @@ class CouplingWorkChain(StageWorkChain):
             return self.exit_codes.ERROR_EPW_FAILED.format(reason=self.ctx.failure)
         if not self.ctx.spectra and not self._is_hopeless():
             return self.exit_codes.ERROR_EPW_FAILED.format(reason="no fine mesh could be computed")
-        limits = {key: value for key, value in self._settings.items() if key.startswith("max_")}
         context = {
             "plan": [mesh.to_dict() for level in range(len(self._plan.kpoints)) for mesh in self._plan.meshes(level)],
             "failed": sorted(label for label, tc_k in self.ctx.tc_k.items() if tc_k is None),
             "smearings_ev": self._settings["smearings_ev"],
             "tolerance": self._settings["tc_tolerance"],
             "tolerance_k": self._settings["tc_tolerance_k"],
-            "limits": limits,
+            "limits": {key: value for key, value in self._settings.items() if key.startswith("max_")},
             "cells_around_functions": self._cells_around_functions,
             "qpoints_mesh": self.inputs.phonons["qpoints_mesh"],
             "mu_star": self.inputs.settings["tc"]["mu_star"][0],

@@ -81,6 +81,8 @@ def test_files_of_another_run_are_refused(tmp_path: Path) -> None:
         smeared_couplings(folder, "aiida", [0.2])
 
 
-@pytest.mark.parametrize(("version", "readable"), [("5.3.1", True), ("5.7", True), ("5.8", False), ("6.0", False)])
-def test_which_versions_write_these_files(version: str, readable: bool) -> None:
+@pytest.mark.parametrize(
+    ("version", "readable"), [("5.3.1", True), ("5.7", True), ("5.8", False), ("6.0", False), (None, False)]
+)
+def test_which_versions_write_these_files(version: str | None, readable: bool) -> None:
     assert sums_smearings(version) == readable
