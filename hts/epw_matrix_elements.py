@@ -16,14 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from hts.electrons import delta_function
 from hts.epw_input import Version, version_tuple
 from hts.errors import ParseError
-from hts.units import RY_TO_EV
+from hts.units import MEV_PER_CM1, MEV_PER_RY, RY_TO_EV
 
 FloatArray = NDArray[np.float64]
 # The first EPW that writes other records.
 _OTHER_FILES: Version = (5, 8)
-_MEV_PER_EV = 1e3
-# EPW's eps_acustic, cm-1: phonons below it do not couple.
-_LEAST_PHONON_MEV = 5.0 * 0.1239841984
+# EPW's eps_acustic, 5 cm-1: phonons below it do not couple.
+_LEAST_PHONON_MEV = 5.0 * MEV_PER_CM1
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ def _read_phonons(source: Path, selected: Path) -> _Phonons:
     wanted = int(selected.read_text(encoding="utf-8").split()[0])
     if len(heads) != wanted:
         raise ValueError(f"{len(heads)} q-points of {wanted}")
-    return _Phonons(heads, energies_ry * RY_TO_EV * _MEV_PER_EV, number)
+    return _Phonons(heads, energies_ry * MEV_PER_RY, number)
 
 
 def _elements(source: Path, n_wanted: int) -> list[tuple[int, FloatArray]]:
@@ -223,7 +222,7 @@ def _sums(
         if place != len(values):
             raise ParseError("prefix.ephmat has more elements than pairs of states, wanted as many; rerun epw.x")
         first += n_kpoints
-    scale = RY_TO_EV**2 * _MEV_PER_EV / phonons.number_of_qpoints
+    scale = RY_TO_EV * MEV_PER_RY / phonons.number_of_qpoints
     coupled = phonons.energies_mev > _LEAST_PHONON_MEV
     return [
         SmearedCoupling(sigma, number, phonons.energies_mev, np.where(coupled, scale * one / number, 0.0))

@@ -119,8 +119,7 @@ class EpwParser(Parser):
         spectrum = self.outputs["alpha2f"]
         energy = spectrum.get_array("energy_mev")
         try:
-            found = smeared_couplings(Path(folder or ""), PREFIX, [float(sigma) for sigma in sigmas_ev])
-            own = smeared_couplings(Path(folder or ""), PREFIX, [float(self._keywords["degaussw"])])[0]
+            *found, own = smeared_couplings(Path(folder or ""), PREFIX, [*sigmas_ev, self._keywords["degaussw"]])
         except ParseError as error:
             return str(error)
         smearing = float(spectrum.get_array("smearing_mev")[0])
