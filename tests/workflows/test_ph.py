@@ -19,6 +19,7 @@ from aiida.plugins import CalculationFactory, DataFactory
 from aiida_quantumespresso.calculations.ph import PhCalculation
 
 from hts.dynmat import read_dynamical_matrix
+from tests.parsing import parse_folder
 from workflows.calculations.ph import PhQPointCalculation
 from workflows.parsers.ph import PhQPointParser
 
@@ -41,15 +42,7 @@ def parse(aiida_profile: Any, aiida_localhost: orm.Computer) -> Callable[..., An
         if restarted:
             previous = orm.RemoteData(computer=aiida_localhost, remote_path="/scratch/before").store()
             node.base.links.add_incoming(previous, LinkType.INPUT_CALC, "restart_folder")
-        node.store()
-        if status is not None:
-            node.set_exit_status(status)
-        retrieved = orm.FolderData(tree=str(folder.resolve()))
-        retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
-        retrieved.store()
-        parser = PhQPointParser(node)
-        exit_code = parser.parse()
-        return parser, exit_code.status if exit_code is not None else 0
+        return parse_folder(PhQPointParser, node, folder, status)
 
     return run
 

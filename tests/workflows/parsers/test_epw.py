@@ -10,6 +10,7 @@ from aiida import orm
 from aiida.common import LinkType
 
 from hts.epw_spectra import parse_a2f
+from tests.parsing import parse_folder
 from workflows.parsers.epw import EpwParser
 
 DATA = Path(__file__).parents[2] / "data" / "epw"
@@ -74,15 +75,8 @@ def parse(aiida_profile: Any, aiida_localhost: orm.Computer, epw_keywords: dict[
         if fetched is not None:
             settings = orm.Dict({"smearings_ev": [0.2, 0.15]}).store()
             node.base.links.add_incoming(settings, LinkType.INPUT_CALC, "settings")
-        node.store()
-        if status is not None:
-            node.set_exit_status(status)
-        retrieved = orm.FolderData(tree=str(folder.resolve()))
-        retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
-        retrieved.store()
-        parser = EpwParser(node)
-        exit_code = parser.parse(**({} if fetched is None else {"retrieved_temporary_folder": str(fetched)}))
-        return parser, exit_code.status if exit_code is not None else 0
+        temporary = {} if fetched is None else {"retrieved_temporary_folder": str(fetched)}
+        return parse_folder(EpwParser, node, folder, status, **temporary)
 
     return run
 

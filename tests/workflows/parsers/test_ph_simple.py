@@ -8,6 +8,7 @@ import pytest
 from aiida import orm
 from aiida.common import LinkType
 
+from tests.parsing import parse_folder
 from workflows.parsers.ph_simple import PhSimpleParser
 
 DATA = Path(__file__).parents[2] / "data" / "ph_simple"
@@ -44,15 +45,7 @@ def parse(aiida_profile: Any, aiida_localhost: orm.Computer) -> Callable[..., An
         if keywords is not None:
             parameters = orm.Dict({"INPUTPH": keywords}).store()
             node.base.links.add_incoming(parameters, LinkType.INPUT_CALC, "parameters")
-        node.store()
-        if status is not None:
-            node.set_exit_status(status)
-        retrieved = orm.FolderData(tree=str(folder.resolve()))
-        retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
-        retrieved.store()
-        parser = PhSimpleParser(node)
-        exit_code = parser.parse()
-        return parser, exit_code.status if exit_code is not None else 0
+        return parse_folder(PhSimpleParser, node, folder, status)
 
     return run
 
