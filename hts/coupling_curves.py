@@ -93,12 +93,15 @@ class Convergence:
         Relative.
     tolerance_k : float or None
         Least tolerance of Tc, in K.
+    smearing_settled : bool or None
+        Whether Tc on the finest k-mesh agrees between the smearings. None where that is not known.
     """
 
     status: str
     reason: str = ""
     tolerance: float | None = None
     tolerance_k: float | None = None
+    smearing_settled: bool | None = None
 
 
 @dataclass(frozen=True)

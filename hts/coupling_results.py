@@ -166,7 +166,13 @@ def _estimate(stored: Mapping[str, Any] | None) -> Estimate | None:
 
 
 def _convergence(stored: Mapping[str, Any]) -> Convergence:
-    return Convergence(stored["status"], stored.get("reason", ""), stored.get("tolerance"), stored.get("tolerance_k"))
+    return Convergence(
+        stored["status"],
+        stored.get("reason", ""),
+        stored.get("tolerance"),
+        stored.get("tolerance_k"),
+        stored.get("smearing_settled"),
+    )
 
 
 def _spread_k(

@@ -109,14 +109,16 @@ def _write_titles(panels: Sequence[Axes], found: CouplingResult) -> None:
     if found.convergence is None:
         return
     converged = found.convergence.status == CONVERGED
+    alike = found.convergence.smearing_settled is not False
+    settled = "converged" if alike else "converged in k, not in the smearing"
     panels[1].annotate(
-        "converged" if converged else "not converged",
+        settled if converged else "not converged",
         (1, 1),
         (0, 7),
         "axes fraction",
         textcoords="offset points",
         fontsize=style.NOTE_POINTS,
-        color=style.GREY if converged else style.VERMILLION,
+        color=style.GREY if converged and alike else style.VERMILLION,
         ha="right",
     )
 
@@ -244,12 +246,13 @@ def _second_line(found: CouplingResult) -> str:
 
 
 def _notes(found: CouplingResult) -> list[str]:
-    """Return why members are open, and how far a converged series still changes."""
+    """Return why members are open, and how far a converged series still changes, unless a warning says so."""
     notes = [
         f"open, {point_text(point.label, found.points)}: {', '.join(point.failures) or 'gates not checked'}"
         for point in found.points
         if not point.gates_passed
     ]
-    if found.convergence is not None and found.convergence.status == CONVERGED and found.convergence.reason:
-        notes.append(found.convergence.reason)
+    judged = found.convergence
+    if judged is not None and judged.reason and judged.status == CONVERGED and judged.smearing_settled is not False:
+        notes.append(judged.reason)
     return notes

@@ -94,11 +94,13 @@ def write_notes(
 
 
 def warnings_of(found: CouplingResult) -> list[str]:
-    """Return what must stand beside a Tc: why it is unverified, that it is an estimate, that it has not converged."""
+    """Return what must stand beside a Tc: why it is unverified, an estimate, not converged, or a matter of smearing."""
     texts = [f"unverified: {'; '.join(found.unverified)}"] if found.unverified else []
     reason = found.convergence.reason if found.convergence is not None else ""
     if found.estimated:
         return [*texts, f"estimate without fine meshes: {reason}" if reason else "estimate without fine meshes"]
     if found.convergence is not None and found.convergence.status != CONVERGED:
         return [*texts, f"not converged: {reason}" if reason else "not converged"]
+    if found.convergence is not None and found.convergence.smearing_settled is False:
+        return [*texts, f"depends on the smearing: {reason}" if reason else "depends on the smearing"]
     return texts

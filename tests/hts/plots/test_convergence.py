@@ -100,6 +100,17 @@ def test_the_title_has_the_spread() -> None:
     assert [text.get_text() for text in beside.texts] == ["converged"]
 
 
+def test_what_has_settled_in_k_but_not_in_the_smearing_says_so() -> None:
+    status = replace(FOUND.convergence, smearing_settled=False)
+    figure = convergence_figure(replace(FOUND, convergence=status))
+    assert [(text.get_text(), text.get_color()) for text in figure.axes[1].texts] == [
+        ("converged in k, not in the smearing", style.VERMILLION)
+    ]
+    everything = "\n".join(text.get_text() for text in figure.texts)
+    assert everything.count("Tc changes by 2.0 K between k 24 and 40") == 1
+    assert "depends on the smearing: Tc changes by 2.0 K" in everything
+
+
 def test_what_has_not_converged_says_so() -> None:
     status = Convergence("not_converged", "only one fine k-mesh", 0.05, 1.0)
     figure = convergence_figure(replace(FOUND, convergence=status, unverified=("why",)))

@@ -56,6 +56,11 @@ def test_notes_are_broken_into_lines_of_their_own() -> None:
             ["unverified: why", "not converged: one mesh"],
         ),
         ({"convergence": Convergence("not_converged")}, ["not converged"]),
+        ({"convergence": Convergence("converged", "by 9 K", smearing_settled=True)}, []),
+        (
+            {"convergence": Convergence("converged", "by 9 K", smearing_settled=False)},
+            ["depends on the smearing: by 9 K"],
+        ),
         (
             {
                 "chosen": "estimate",
