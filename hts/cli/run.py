@@ -31,11 +31,12 @@ def run(campaign: Path, retry: bool, workers: int, profile: str | None) -> int:
       hts run examples/al-h-perovskites.yaml
     """
     from hts.campaign import Campaign
-    from hts.store import daemon, launch, query
+    from hts.store import daemon, launch, query, stopping
     from hts.store import profile as profiles
 
     loaded = Campaign.from_yaml(campaign)
     profiles.load(profile)
+    stopping.require_not_stopped(loaded.name)
     prepared = launch.prepare(loaded)
     if not prepared.candidates:
         click.echo(f"{campaign}: no candidates; see `hts enumerate {campaign}`", err=True)

@@ -26,6 +26,7 @@ from aiida.manage.configuration import Profile, get_config
 from plumpy.process_comms import create_continue_body
 
 from hts.errors import HtsError, UserError
+from hts.file_lock import exclusive
 
 ZEROMQ_BACKEND = "core.zeromq"
 START_SECONDS = 30
@@ -152,7 +153,7 @@ def restart(workers: int = 1) -> Repair:
 
 
 def ensure_running(workers: int = 1) -> bool:
-    """Start the daemon unless it runs and is healthy, or is about to be again.
+    """Start the daemon unless it runs and is healthy, or is about to be again; two at once start one.
 
     Returns
     -------
@@ -164,9 +165,13 @@ def ensure_running(workers: int = 1) -> bool:
     UserError, DaemonError
         As `start` and `stop`.
     """
-    if healthy() or (is_running() and _becomes_healthy(RESPAWN_SECONDS)):
+    if healthy():
         return False
-    restart(workers)
+    # Without the lock the second one would take the half-started daemon of the first for a sick one, and end it.
+    with exclusive(Path(get_config().dirpath) / "access" / f"hts-daemon-{_profile().name}.lock"):
+        if healthy() or (is_running() and _becomes_healthy(RESPAWN_SECONDS)):
+            return False
+        restart(workers)
     return True
 
 

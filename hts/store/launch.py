@@ -325,6 +325,12 @@ def campaign_group(name: str, *, create: bool = False) -> CampaignGroup:
     return found if found is not None else CampaignGroup(label=name).store()
 
 
+def active_screenings(name: str) -> list[orm.WorkChainNode]:
+    """Return the screenings of a campaign that have not ended."""
+    pks = [pk for pk, state, _ in _states(name).values() if state not in (*_ENDED_WITHOUT_ANSWER, "finished")]
+    return orm.QueryBuilder().append(orm.WorkChainNode, filters={"id": {"in": pks}}).all(flat=True) if pks else []
+
+
 def newest_pk() -> int:
     """Return the highest primary key of the profile's nodes; 0 in an empty one."""
     query = orm.QueryBuilder().append(orm.Node, project="id", tag="node")

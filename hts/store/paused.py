@@ -25,8 +25,10 @@ ANSWER_SECONDS = 10.0
 _SCREENING = "aiida.workflows:hts.screening"
 # What AiiDA says of a process that a person has paused: it is theirs to play.
 _BY_HAND = "Paused through `verdi process pause`"
+# What hts says of one that `hts stop` has paused.
+STOPPED = "Stopped through `hts stop`"
 # Processes that screenings of all campaigns wait for, whoever submitted them; see workflows.hull and .zero_point.
-_SHARED = ("reference/", "phonons/")
+SHARED = ("reference/", "phonons/")
 
 
 class StillPausedError(HtsError):
@@ -71,7 +73,7 @@ def paused_processes(campaign: str) -> list[PausedProcess]:
         above = [node, *_callers(node)]
         root = above[-1]
         own = root.process_type == _SCREENING and root.label.startswith(f"{campaign}/")
-        if own or any(one.label.startswith(_SHARED) for one in above):
+        if own or any(one.label.startswith(SHARED) for one in above):
             name = f"{node.process_label}<{node.pk}> of {root.label.rpartition('/')[0]}"
             found.append(PausedProcess(node.pk, name, status or "no reason given"))
     return found
@@ -121,6 +123,9 @@ class Resumer:
         if process.reason == _BY_HAND:
             self._due[process.pk] = math.inf
             return f"{process.name} is paused by hand; `verdi process play {process.pk}` lets it go on"
+        if process.reason == STOPPED:
+            self._due[process.pk] = math.inf
+            return f"{process.name} was stopped; `hts resume {self._campaign}` lets it go on"
         attempts = self._attempts[process.pk]
         if attempts == len(self._waits_seconds):
             raise StillPausedError(

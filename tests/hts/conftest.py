@@ -286,3 +286,16 @@ def hts_profile(aiida_config_tmp: Any) -> Iterator[str]:
     yield store_profile.PROFILE_NAME
     store_daemon.stop()
     manager.load_profile(before, allow_switch=True)
+
+
+@pytest.fixture
+def sleeping_codes(hts_profile: str, debian_pseudos: Path, tmp_path: Path) -> None:
+    """Set up a pw.x that takes five minutes, codes that do nothing, and Debian's pseudopotentials."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for label, (name, _) in store_codes.CODES.items():
+        (folder / name).write_text(f"#!/bin/sh\n{'sleep 300' if label == 'pw' else 'true'}\n")
+        (folder / name).chmod(0o755)
+    store_codes.setup_codes(store_codes.find_executables(folder))
+    cutoffs = store_pseudos.debian_cutoffs_ry(store_pseudos.select_files(debian_pseudos, store_pseudos.DEBIAN_PATTERN))
+    store_pseudos.install_family(store_pseudos.DEBIAN_LABEL, debian_pseudos, store_pseudos.DEBIAN_PATTERN, cutoffs)

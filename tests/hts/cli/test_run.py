@@ -21,7 +21,7 @@ from aiida_pseudo.groups.family import PseudoPotentialFamily
 
 from hts.campaign import Campaign
 from hts.cli.main import run
-from hts.store import codes, daemon, launch, paused, pseudos, query
+from hts.store import daemon, launch, paused, pseudos, query
 from tests.waiting import wait_until
 
 HTS = [sys.executable, "-m", "hts.cli.main"]
@@ -169,9 +169,8 @@ def test_nothing_to_do_needs_no_daemon(
 
 @pytest.mark.engine
 def test_a_process_that_stays_paused_ends_the_run(
-    hts_profile: str,
+    sleeping_codes: None,
     campaign: Callable[..., dict[str, Any]],
-    debian_pseudos: Path,
     require_executable: Callable[[str], Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -179,7 +178,6 @@ def test_a_process_that_stays_paused_ends_the_run(
 ) -> None:
     """The run says which one, why, and what to type; its candidate is undecided."""
     require_executable("mpirun")
-    setup_sleeping_codes(tmp_path / "bin", debian_pseudos)
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump(campaign(families=[ALUMINIUM])))
     daemon.start()
@@ -200,17 +198,6 @@ def test_a_process_that_stays_paused_ends_the_run(
     assert f": the disk is full; mend that, type `verdi process play {job.pk}`" in line
     [record] = query.candidates("tiny")
     assert (record.verdict, record.reason) == ("undecided", "still running: relax")
-
-
-def setup_sleeping_codes(folder: Path, debian_pseudos: Path) -> None:
-    """Set up a pw.x that takes five minutes, codes that do nothing, and Debian's pseudopotentials."""
-    folder.mkdir()
-    for label, (name, _) in codes.CODES.items():
-        (folder / name).write_text(f"#!/bin/sh\n{'sleep 300' if label == 'pw' else 'true'}\n")
-        (folder / name).chmod(0o755)
-    codes.setup_codes(codes.find_executables(folder))
-    cutoffs = pseudos.debian_cutoffs_ry(pseudos.select_files(debian_pseudos, pseudos.DEBIAN_PATTERN))
-    pseudos.install_family(pseudos.DEBIAN_LABEL, debian_pseudos, pseudos.DEBIAN_PATTERN, cutoffs)
 
 
 class Installation:
