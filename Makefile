@@ -1,6 +1,7 @@
 # make install   .venv with hts in it (and, on Debian, the codes by apt)
 # make demo      the example campaign from nothing to its table, under .demo/
-# make test      all tests, with the real codes
+# make test      the tests, with the real codes
+# make test-full what needs services besides: a real SLURM (on Debian installed by apt)
 # make lint      ruff and mypy
 # make bench     benchmarks: medians and plots, under .bench/; the last one runs the real codes for 25 minutes
 
@@ -9,7 +10,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install system test demo lint bench clean
+.PHONY: help install system test test-full demo lint bench clean
 
 BIN := $(CURDIR)/.venv/bin
 DEMO := $(CURDIR)/.demo
@@ -65,6 +66,10 @@ install: system .venv/installed
 
 test: system .venv/installed-dev
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
+
+test-full: PACKAGES += slurm-wlm munge
+test-full: system .venv/installed-dev
+	@$(BIN)/python -m pytest -m full -n 2 --dist loadfile --durations 5
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .

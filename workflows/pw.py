@@ -5,16 +5,47 @@ from typing import Any
 
 from aiida import orm
 from aiida.common import AttributeDict
+from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.plugins import WorkflowFactory
+from aiida_quantumespresso.calculations.pw import PwCalculation
 
 from hts.fingerprint import fingerprint
 from hts.pseudopotentials import read_upf_header
 from hts.units import KBAR_PER_GPA
 from workflows.replay import ReplaySafe
 
+_CODES = PwCalculation.exit_codes
+# Ended from outside, at whatever moment: the scheduler's limit, a node that failed, a process that was killed.
+_INTERRUPTED = [
+    _CODES.ERROR_SCHEDULER_OUT_OF_WALLTIME,
+    _CODES.ERROR_SCHEDULER_NODE_FAILURE,
+    _CODES.ERROR_OUTPUT_STDOUT_INCOMPLETE,
+    _CODES.ERROR_IONIC_INTERRUPTED_PARTIAL_TRAJECTORY,
+]
+_MAX_INTERRUPTIONS = 3
+
 
 class PwBaseWorkChain(ReplaySafe, WorkflowFactory("quantumespresso.pw.base")):  # type: ignore[misc]
     """pw.x with the restarts and handlers of aiida-quantumespresso, submitted once whatever is killed in between."""
+
+    @process_handler(priority=700, exit_codes=_INTERRUPTED)
+    def run_again_what_was_interrupted(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport | None:
+        """Run an interrupted job again, a few times, with the same physics.
+
+        aiida-quantumespresso 5.1 has no handler for the first three, and for a relaxation it takes an output structure
+        for granted, which one that was ended within its first step does not have: the process raises.
+        """
+        partial = calculation.exit_status == _CODES.ERROR_IONIC_INTERRUPTED_PARTIAL_TRAJECTORY.status
+        if partial and "output_structure" in calculation.outputs:
+            return None
+        # Exit codes from 400 on are taken from the cache: it would be "run" again in no time, and interrupted again.
+        calculation.base.caching.is_valid_cache = False
+        self.ctx.interruptions = self.ctx.get("interruptions", 0) + 1
+        if self.ctx.interruptions > _MAX_INTERRUPTIONS:
+            self.report(f"PwCalculation<{calculation.pk}> was interrupted for the {self.ctx.interruptions}th time")
+            return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_KNOWN_UNRECOVERABLE_FAILURE)
+        self.report_error_handled(calculation, "interrupted from outside, run again with the same inputs")
+        return ProcessHandlerReport(do_break=True)
 
 
 def job_options(options: Mapping[str, Any], code: str) -> dict[str, Any]:

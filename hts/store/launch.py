@@ -19,7 +19,7 @@ from hts.errors import UserError
 from hts.file_lock import exclusive
 from hts.fingerprint import fingerprint
 from hts.job_slots import slot_prepend_text
-from hts.job_times import stamped
+from hts.job_times import FINISHED_LINE, STARTED_LINE, stamped
 from hts.store.campaign_group import CampaignGroup
 from hts.store.codes import CODES, WITHOUT_QUEUE, slots_folder
 from hts.store.proposals import Proposal, proposals_of
@@ -216,6 +216,9 @@ def job_options(campaign: Campaign, codes: dict[str, orm.AbstractCode]) -> dict[
                 entry[key] = getattr(asked, key)
         if code.computer is not None and code.computer.scheduler_type in WITHOUT_QUEUE:
             entry["prepend_text"] = stamped(slot_prepend_text(campaign.max_jobs, str(slots_folder())))
+        else:
+            # A computer that `hts setup` has not made stamps nothing: its jobs would cost their time in the queue, too.
+            entry |= {"prepend_text": STARTED_LINE, "append_text": FINISHED_LINE}
         options[name] = entry
     return options
 

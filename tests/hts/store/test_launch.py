@@ -226,8 +226,9 @@ def test_job_options_follow_the_resources(prepare) -> None:
     assert options["pw"]["prepend_text"].endswith('echo "hts started $(date +%s.%N)"')
 
 
-def test_a_queue_of_its_own_needs_no_slots(prepare) -> None:
-    computer = orm.Computer("cluster", "cluster", "", "core.local", "core.slurm", "/scratch").store()
+def test_a_queue_of_its_own_needs_no_slots_but_stamps(prepare) -> None:
+    """Else the time that a job waits in the queue would count as its cost."""
+    computer = orm.Computer("cluster", "cluster", "", "core.local", "hts.slurm", "/scratch").store()
     code = orm.InstalledCode(
         label="pw",
         computer=computer,
@@ -236,8 +237,9 @@ def test_a_queue_of_its_own_needs_no_slots(prepare) -> None:
     ).store()
     prepared = prepare(codes={"pw": code.full_label, **{name: f"{name}@localhost" for name in ("ph", "q2r", "epw")}})
     options = launch.job_options(prepared.campaign, prepared.codes)
-    assert "prepend_text" not in options["pw"]
-    assert "prepend_text" in options["ph"]
+    output = "\n".join(options["pw"][key] for key in ("prepend_text", "append_text"))
+    assert output == 'echo "hts started $(date +%s.%N)"\necho "hts finished $(date +%s.%N)"'
+    assert "for hts_try in" in options["ph"]["prepend_text"] and "append_text" not in options["ph"]
 
 
 def test_competitors_from_files_reach_the_candidates_of_their_system(prepare, tmp_path: Path) -> None:
