@@ -79,8 +79,9 @@ def test_what_slurm_ends_is_run_again_and_the_candidate_is_decided(
     jobs = [job for job in node.called_descendants if isinstance(job, orm.CalcJobNode)]
     ran = [job for job in jobs if job.base.caching.get_cache_source() is None]
     assert {job.computer.label for job in ran} == {LABEL}
-    ended = [job.process_label for job in ran if job.exit_status == 120]
-    assert sorted(ended) == ["PhQPointCalculation", "PwCalculation"]
+    # A relaxation that the scheduler ends has a code of its own, 503.
+    ended = {(job.process_label, job.exit_status) for job in ran if job.exit_status in (120, 503)}
+    assert ended == {("PwCalculation", 503), ("PhQPointCalculation", 120)}
     # One number of SLURM for each job, and none that no job has.
     numbers = sorted(int(job.get_job_id()) for job in ran)
     assert numbers == sorted(map(int, slurm.ask("squeue", "--noheader", "--states=all", "--format=%i").split()))
