@@ -1,6 +1,7 @@
 """AiiDA's scheduler for a machine without a queue, corrected in what it takes for a job."""
 
 import contextlib
+import shlex
 from typing import Any
 
 import psutil
@@ -10,6 +11,8 @@ from aiida.schedulers.plugins import direct
 
 # AiiDA's default of the option submit_script_filename: what it starts every job with, as `bash _aiidasubmit.sh`.
 SUBMIT_SCRIPT = "_aiidasubmit.sh"
+# In the folder of a job: its number, and who may start it.
+_NUMBER, _LOCK = ".hts_number", ".hts_number_lock"
 
 
 class DirectScheduler(direct.DirectScheduler):
@@ -17,7 +20,8 @@ class DirectScheduler(direct.DirectScheduler):
 
     `core.direct` of aiida-core 2.9 raises when the job to be killed has just ended: five times, whereupon AiiDA pauses
     the calculation and nobody plays it again. And it takes any process for the job that has got its id since. Here a
-    process that is gone, or is another program by now, is a job that has ended.
+    process that is gone, or is another program by now, is a job that has ended. A submission may be repeated: a worker
+    that is killed between the start of a job and the storing of its number would start a second one in its folder.
     """
 
     # Of all processes of a user only the jobs are worth a second look: AiiDA shall say which they are.
@@ -29,6 +33,20 @@ class DirectScheduler(direct.DirectScheduler):
             found = f"the submit script is called {filename}, {SUBMIT_SCRIPT} was wanted"
             return ExitCode(200, f"{found}; leave out the option submit_script_filename", invalidates_cache=True)
         return super().submit_job(working_directory, filename)
+
+    def _get_submit_command(self, submit_script: str) -> str:
+        """Return a command that may be repeated: it prints the number of the job, and starts it only if it has none.
+
+        The job writes its number itself, and holds the lock until it has: whatever is killed, it is started once.
+        """
+        number = (
+            f"echo $$ > {_NUMBER}.part && mv {_NUMBER}.part {_NUMBER} || exit; exec 9>&-; exec bash {submit_script}"
+        )
+        start = f"bash -c {shlex.quote(number)} > /dev/null 2>&1 &"
+        wait = f"while [ ! -s {_NUMBER} ] && kill -0 $! 2> /dev/null; do sleep 0.005; done"
+        command = f"( flock 9 || exit; if [ ! -s {_NUMBER} ]; then {start} {wait}; fi; cat {_NUMBER} ) 9> {_LOCK}"
+        self.logger.info(f"submitting with: {command}")
+        return command
 
     def get_jobs(self, jobs: list[str] | None = None, user: str | None = None, as_dict: bool = False) -> Any:
         """Return the states of jobs, of those asked for if any; what is no job of AiiDA, or not any more, is done."""

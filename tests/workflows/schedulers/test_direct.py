@@ -29,6 +29,8 @@ def scheduler() -> Iterator[direct.DirectScheduler]:
 
 
 def submit(scheduler: direct.DirectScheduler, folder: Path, script: str) -> str:
+    """Start a job of its own, in a folder that may have had another one."""
+    (folder / direct._NUMBER).unlink(missing_ok=True)
     (folder / direct.SUBMIT_SCRIPT).write_text(script)
     job_id = scheduler.submit_job(str(folder), direct.SUBMIT_SCRIPT)
     assert isinstance(job_id, str)
@@ -138,3 +140,31 @@ def test_a_script_of_another_name_is_refused(scheduler: direct.DirectScheduler, 
     assert isinstance(ended, ExitCode)
     assert "is called run.sh, _aiidasubmit.sh was wanted" in str(ended.message)
     assert not (tmp_path / "started").exists()
+
+
+def test_a_submission_that_is_repeated_starts_one_job(scheduler: direct.DirectScheduler, tmp_path: Path) -> None:
+    job_id = submit(scheduler, tmp_path, "echo $$ >> pids; sleep 300\n")
+    assert [scheduler.submit_job(str(tmp_path), direct.SUBMIT_SCRIPT) for _ in range(3)] == [job_id] * 3
+    assert read_pids(tmp_path / "pids", 1) == [int(job_id)]
+    assert scheduler.kill_job(job_id) is True
+    wait_until_gone(int(job_id))
+    # also one that has ended: its process knows what became of it
+    assert scheduler.submit_job(str(tmp_path), direct.SUBMIT_SCRIPT) == job_id
+    assert read_pids(tmp_path / "pids", 1) == [int(job_id)]
+
+
+def test_whenever_a_submission_is_killed_the_job_starts_once(scheduler: direct.DirectScheduler, tmp_path: Path) -> None:
+    """The shell of the submission, after 0 to 11 ms; what it has started by then goes on."""
+    (tmp_path / direct.SUBMIT_SCRIPT).write_text("echo $$ >> pids; sleep 0.2\n")
+    command = scheduler._get_submit_command(direct.SUBMIT_SCRIPT)
+    for moment in range(12):
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        (folder / direct.SUBMIT_SCRIPT).write_text((tmp_path / direct.SUBMIT_SCRIPT).read_text())
+        with subprocess.Popen(["bash", "-c", command], cwd=folder, stdout=subprocess.DEVNULL) as shell:
+            Event().wait(0.001 * moment)
+            shell.kill()
+        job_id = scheduler.submit_job(str(folder), direct.SUBMIT_SCRIPT)
+        assert isinstance(job_id, str)
+        wait_until_gone(int(job_id))
+        assert read_pids(folder / "pids", 1) == [int(job_id)]
