@@ -14,6 +14,7 @@ from hts.fine_meshes import FineMesh, FineMeshPlan, by_kpoints, next_meshes, pla
 from workflows import coupling_functions
 from workflows.coupling_checks import CouplingChecksWorkChain
 from workflows.epw_jobs import epw_job, fsthick_ev, mesh_keywords, recovery_of, retried, run_again
+from workflows.gaps import GapsWorkChain
 from workflows.pw import PwBaseWorkChain, mesh_kpoints, pw_inputs
 from workflows.stage import StageWorkChain
 from workflows.wannier import WannierWorkChain
@@ -95,7 +96,7 @@ class CouplingWorkChain(StageWorkChain):
         self.ctx.estimate = None
         self.ctx.failure = None
         self.ctx.checks = {}
-        self.ctx.gap_job = None
+        self.ctx.gaps = None
         return None
 
     @property
@@ -359,31 +360,23 @@ class CouplingWorkChain(StageWorkChain):
         return bool(self._settings["anisotropic"] and self.ctx.tc_k.get(chosen))
 
     def run_anisotropic(self) -> Any:
-        """Submit the anisotropic Eliashberg equations on the chosen mesh, at fractions of the Allen-Dynes Tc."""
+        """Submit the anisotropic Eliashberg equations on the chosen mesh."""
         chosen = self.ctx.coupling["numbers"]["chosen"]
         member = next(one for one in self.ctx.coupling["numbers"]["series"] if one["label"] == chosen)
-        temperatures = [
-            round(fraction * self.ctx.tc_k[chosen], 2) for fraction in self._settings["anisotropic_fractions"]
-        ]
-        parameters = self._parameters(FineMesh.from_dict(member)) | {
-            "laniso": True,
-            "limag": True,
-            "muc": self.inputs.settings["tc"]["mu_star"][0],
-            "nstemp": len(temperatures),
-            "temps": temperatures,
-            "nsiter": 500,
-            "conv_thr_iaxis": 1.0e-3,
-        }
         inputs = {
-            **epw_job(self.inputs, parameters, "epw_anisotropic"),
+            **self.shared_inputs("epw"),
+            "structure": self.inputs.structure,
+            "parameters": orm.Dict(self._parameters(FineMesh.from_dict(member))),
+            "tc_k": orm.Float(self.ctx.tc_k[chosen]),
             "epw_folder": self.ctx.jobs[_ESTIMATE].outputs.remote_folder,
+            "metadata": {"call_link_label": "epw_anisotropic"},
         }
-        return ToContext(gap_job=self.submit(EpwCalculation, **inputs))
+        return ToContext(gaps=self.submit(GapsWorkChain, **inputs))
 
     def inspect_anisotropic(self) -> None:
-        """Keep the gaps of the temperatures that converged; they rank nothing, so that a failure costs only them."""
-        if not self.ctx.gap_job.is_finished_ok:
-            self.report(f"anisotropic gaps: {self.reason_of(self.ctx.gap_job)}")
+        """Gaps rank nothing, so that a failure costs only them."""
+        if not self.ctx.gaps.is_finished_ok:
+            self.report(f"anisotropic gaps: {self.reason_of(self.ctx.gaps)}")
 
     def results(self) -> None:
         """Attach the series, or the estimate where that was enough."""
@@ -394,6 +387,6 @@ class CouplingWorkChain(StageWorkChain):
         for key in ("wannier", "path_bands", "wannier_bands"):
             if key in outputs:
                 self.out(key, outputs[key])
-        if self.ctx.gap_job is not None and "gap_distributions" in self.ctx.gap_job.outputs:
-            self.out("gap_distributions", self.ctx.gap_job.outputs.gap_distributions)
+        if self.ctx.gaps is not None and "gap_distributions" in self.ctx.gaps.outputs:
+            self.out("gap_distributions", self.ctx.gaps.outputs.gap_distributions)
         self.out("epw_folder", self.ctx.jobs[_ESTIMATE].outputs.remote_folder)

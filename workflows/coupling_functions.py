@@ -346,3 +346,26 @@ def _simple(given: dict[str, Any], series: list[dict[str, Any]], node: orm.Dict 
         broadest["lambda"], broadest["degaussw_ev"], broadest["dos_ef_tetrahedra"], node["smearings"]
     )
     return check("lambda_without_epw", found.relative_deviation, limit, "", f"{found.text} ({broadest['label']})")
+
+
+@calcfunction
+def merge_gaps(**found: orm.ArrayData) -> orm.ArrayData:
+    """Put the gap distributions of several runs into one node, by rising temperature.
+
+    Parameters
+    ----------
+    **found
+        ``temperatures_k`` (n,), and ``gap_mev_N`` (meV) and ``weight_N`` of each.
+    """
+    rows = [
+        (float(temperature_k), node.get_array(f"gap_mev_{index}"), node.get_array(f"weight_{index}"))
+        for node in found.values()
+        for index, temperature_k in enumerate(node.get_array("temperatures_k"))
+    ]
+    rows.sort(key=lambda row: row[0])
+    merged = orm.ArrayData()
+    merged.set_array("temperatures_k", np.array([row[0] for row in rows]))
+    for index, (_, gap_mev, weight) in enumerate(rows):
+        merged.set_array(f"gap_mev_{index}", gap_mev)
+        merged.set_array(f"weight_{index}", weight)
+    return merged

@@ -14,6 +14,7 @@ from hts.epw_input import EpwKeywordError, namelist_text, restart_files, wannier
 from hts.wannier_centres import centres_program
 from workflows.calculations.epw_checks import (
     BLOCKED_KEYWORDS,
+    MATRIX_ELEMENTS_FINGERPRINT,
     PREFIX,
     RESTART_FINGERPRINT,
     WANNIER_FINGERPRINT,
@@ -150,6 +151,12 @@ class EpwCalculation(CalcJob):
             required=False,
             help="epw.x that only Wannierised, from the same nscf_folder; its Wannier functions are taken.",
         )
+        spec.input(
+            "matrix_elements_folder",
+            valid_type=orm.RemoteData,
+            required=False,
+            help="epw.x with ephwrite on the very fine meshes: only the Eliashberg equations are solved.",
+        )
         spec.input("fine_points", valid_type=orm.KpointsData, required=False, help="Path for band_plot (both k and q).")
         spec.input("settings", valid_type=orm.Dict, required=False, help="cmdline (list), epw_version, smearings_ev.")
         spec.inputs.validator = validate_inputs
@@ -174,7 +181,8 @@ class EpwCalculation(CalcJob):
         settings = self._settings()
         parameters = lower_keywords(self.inputs.parameters)
         check_projections(parameters, self.inputs.structure)
-        restart = "epw_folder" in self.inputs
+        solves_only = "matrix_elements_folder" in self.inputs
+        restart = "epw_folder" in self.inputs or solves_only
         parameters |= {
             "prefix": PREFIX,
             "outdir": "./out/",
@@ -188,6 +196,8 @@ class EpwCalculation(CalcJob):
         if restart:
             parameters["kmaps"] = True
         parameters.setdefault("elph", True)
+        if solves_only:
+            parameters |= {"elph": False, "ep_coupling": False, "ephwrite": False}
         if parameters.get("band_plot"):
             parameters |= self._write_points(folder)
         try:
@@ -220,6 +230,8 @@ class EpwCalculation(CalcJob):
         """Return what to link, because epw.x only reads it (checked by checksum), and what to copy."""
         if "epw_folder" in self.inputs:
             return self._restart_links(), []
+        if "matrix_elements_folder" in self.inputs:
+            return self._matrix_element_transfers()
         links = self._nscf_links()
         copies: list[_Transfer] = []
         if "wannier_folder" in self.inputs:
@@ -324,3 +336,12 @@ class EpwCalculation(CalcJob):
         root = PurePosixPath(remote.get_remote_path())
         files = restart_files(lower_keywords(self.inputs.parameters), assumed_version(self.inputs), PREFIX)
         return [(remote.computer.uuid, str(root / name), name) for name in files]
+
+    def _matrix_element_transfers(self) -> tuple[list[_Transfer], list[_Transfer]]:
+        """Return what to link and what to copy of a run with ``ephwrite``; nothing else is read (5.3.1, tried)."""
+        remote = self.inputs.matrix_elements_folder
+        check_fingerprint("matrix_elements_folder", remote, self.inputs, MATRIX_ELEMENTS_FINGERPRINT)
+        root, computer = PurePosixPath(remote.get_remote_path()), remote.computer.uuid
+        copies = [(computer, str(root / name), name) for name in ("crystal.fmt", "selecq.fmt")]
+        place = f"out/{PREFIX}.ephmat"
+        return [(computer, str(root / place), place)], copies

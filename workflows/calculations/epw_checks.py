@@ -20,6 +20,10 @@ _MESH_KEYWORDS = {"kmesh": ("nk1", "nk2", "nk3"), "qmesh": ("nq1", "nq2", "nq3")
 _WANNIER = ("prefix", "kmesh", "nbndsub", "epw_version", "cell", "bands_skipped")
 # What a restart on other fine grids must share with the run that made its folder.
 RESTART_FINGERPRINT = (*_WANNIER, "qmesh", "vme", "use_ws")
+# What the Eliashberg equations must share with the run whose matrix elements on the fine meshes they read.
+MATRIX_ELEMENTS_FINGERPRINT = (
+    *RESTART_FINGERPRINT, "nkf1", "nkf2", "nkf3", "nqf1", "nqf2", "nqf3", "fsthick", "degaussw", "ngaussw", "mp_mesh_k",
+)  # fmt: skip
 # What a coarse run must share with the run whose Wannier functions it takes.
 WANNIER_FINGERPRINT = (
     *_WANNIER, "vme", "proj", "auto_projections", "scdm_proj", "scdm_entanglement", "scdm_mu", "scdm_sigma", "num_iter",
@@ -58,6 +62,9 @@ def validate_inputs(value: Mapping[str, Any], _: Any) -> str | None:
     """Return what is wrong with the folders: of a restart, of a Wannierisation alone, or of a coarse run."""
     ph_folders = value.get("ph_folders") or {}
     coarse = "nscf_folder" in value or bool(ph_folders) or "wannier_folder" in value
+    if "matrix_elements_folder" in value:
+        alone = not coarse and "epw_folder" not in value
+        return None if alone else "matrix_elements_folder holds all that is read; give no other folder"
     if ("epw_folder" in value) == coarse:
         return "give either epw_folder (restart), or nscf_folder with ph_folders (coarse meshes), not both or none"
     if is_wannierisation_only(value):
@@ -154,7 +161,8 @@ def assumed_version(inputs: Any) -> str:
     settings = inputs["settings"].get_dict() if "settings" in inputs else {}
     given = {key.lower(): value for key, value in settings.items()}.get("epw_version")
     recorded = inputs["code"].base.extras.get(VERSION_EXTRA, None) if "code" in inputs else None
-    earlier = [printed_version(inputs[name]) for name in ("epw_folder", "wannier_folder") if name in inputs]
+    names = ("epw_folder", "wannier_folder", "matrix_elements_folder")
+    earlier = [printed_version(inputs[name]) for name in names if name in inputs]
     return str(next((version for version in (given, recorded, *earlier) if version), DEFAULT_EPW_VERSION))
 
 
@@ -174,7 +182,7 @@ def fingerprint(inputs: Any, version: str) -> dict[str, Any]:
         prefix, kmesh, qmesh, epw_version, cell (Angstrom, 6 digits), and the keywords that make the Wannier functions.
     """
     keywords = lower_keywords(inputs["parameters"])
-    given = {key: keywords.get(key) for key in {*RESTART_FINGERPRINT, *WANNIER_FINGERPRINT}}
+    given = {key: keywords.get(key) for key in {*MATRIX_ELEMENTS_FINGERPRINT, *WANNIER_FINGERPRINT}}
     return given | {
         "prefix": PREFIX,
         "use_ws": bool(keywords.get("use_ws")),  # .false. is the default of epw.x

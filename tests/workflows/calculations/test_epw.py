@@ -110,6 +110,22 @@ def test_a_restart_from_an_unknown_folder_is_refused(epw_inputs: dict[str, Any])
         _prepare(inputs | {"epw_folder": epw_inputs["nscf_folder"]}, folder)
 
 
+def test_matrix_elements_are_read_with_the_settings_they_were_made_with(epw_inputs: dict[str, Any]) -> None:
+    inputs = {key: value for key, value in epw_inputs.items() if key not in ("nscf_folder", "ph_folders")}
+    inputs |= {"matrix_elements_folder": _made_by(epw_inputs, "5.3.1")}
+    with SandboxFolder() as folder:
+        info = _prepare(inputs, folder)
+        text = Path(folder.abspath, "aiida.in").read_text()
+    assert all(f"{word} = .false." in text for word in ("elph", "ep_coupling", "ephwrite", "wannierize"))
+    assert [target for _, _, target in info.remote_symlink_list] == ["out/aiida.ephmat"]
+    assert [target for _, _, target in info.remote_copy_list] == ["crystal.fmt", "selecq.fmt"]
+    inputs["parameters"] = orm.Dict({"INPUTEPW": epw_inputs["parameters"]["INPUTEPW"] | {"fsthick": 0.5}})
+    with SandboxFolder() as folder, pytest.raises(InputValidationError, match="fsthick"):
+        _prepare(inputs, folder)
+    with pytest.raises(ValueError, match="give no other folder"):
+        _prepare(inputs | {"epw_folder": inputs["matrix_elements_folder"]}, SandboxFolder())
+
+
 def _made_by(inputs: dict[str, Any], printed: str | None = None) -> orm.RemoteData:
     """Return a folder as an earlier EpwCalculation with these inputs leaves it."""
     node = orm.CalcJobNode(computer=inputs["nscf_folder"].computer, process_type="aiida.calculations:hts.epw")
