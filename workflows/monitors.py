@@ -25,6 +25,9 @@ from workflows.calculations.ph import PARTIAL_MODES_FILE
 IMAGINARY_KEY = "hts_imaginary_cm1"
 # Job -> how many representations of it were found real: at most polls there is no further one, and nothing to fetch.
 _judged: dict[int | None, int] = {}
+# AiiDA looks at every poll, once a second; with its queries a look costs up to 0.2 s of a core that a job could use.
+_SHARE_OF_A_CORE, _LONGEST_PAUSE_SECONDS = 0.05, 3.0
+_next_look: dict[int | None, float] = {}
 _PHSAVE = PurePosixPath(PhCalculation._OUTPUT_SUBFOLDER) / "_ph0" / f"{PhCalculation._PREFIX}.phsave"
 
 
@@ -51,6 +54,17 @@ def imaginary_mode(
         The job leaves a file of its modes (`workflows.parsers.ph.read_partial_modes`) if it has the mode itself, none
         where a sibling has. None: go on.
     """
+    if time.monotonic() < _next_look.get(node.pk, 0.0):
+        return None
+    started = time.thread_time()
+    try:
+        return _look(node, transport, min_frequency_cm1)
+    finally:
+        pause = (time.thread_time() - started) / _SHARE_OF_A_CORE
+        _next_look[node.pk] = time.monotonic() + min(pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _look(node: orm.CalcJobNode, transport: Transport, min_frequency_cm1: float) -> CalcJobMonitorResult | None:
     sibling = _unstable_sibling(node, min_frequency_cm1)
     if sibling is not None:
         node.base.extras.set(STOPPED_KEY, time.time())

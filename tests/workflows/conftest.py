@@ -51,7 +51,7 @@ def stage_profile(
         require_executable(executable)
     with aiida_profile_factory(aiida_config) as profile:
         store_codes.setup_computer()
-        orm.load_computer(store_codes.COMPUTER_LABEL).set_minimum_job_poll_interval(0.1)
+        orm.load_computer(store_codes.COMPUTER_LABEL).set_minimum_job_poll_interval(0.5)
         store_codes.setup_codes(store_codes.find_executables())
         cutoffs_ry = store_pseudos.debian_cutoffs_ry(
             store_pseudos.select_files(debian_pseudos, store_pseudos.DEBIAN_PATTERN)

@@ -207,7 +207,7 @@ def scratch_computer(aiida_profile: Any, tmp_path_factory: pytest.TempPathFactor
         scheduler_type="core.direct",
         workdir=str(tmp_path_factory.mktemp("scratch")),
     ).store()
-    computer.set_minimum_job_poll_interval(0.1)
+    computer.set_minimum_job_poll_interval(0.5)
     computer.set_default_mpiprocs_per_machine(1)
     computer.configure(safe_interval=0, use_login_shell=False)
     return computer

@@ -336,7 +336,7 @@ def test_fcc_aluminium_from_pw_to_alpha2f_and_restart(
     debian_pseudos: Path,
 ) -> None:
     """All q-points of one ph.x job; then another fine mesh from the stored matrix elements; then a refused restart."""
-    aiida_localhost.set_minimum_job_poll_interval(0.2)
+    aiida_localhost.set_minimum_job_poll_interval(0.5)
     aiida_localhost.configure(safe_interval=0, use_login_shell=False)
 
     def code(name: str, plugin: str) -> orm.Code:
