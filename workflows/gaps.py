@@ -19,9 +19,9 @@ _EQUATIONS = {"laniso": True, "limag": True, "nsiter": 500, "conv_thr_iaxis": 1.
 class GapsWorkChain(StageWorkChain):
     """Solve the equations at fractions of a Tc; the first job interpolates the matrix elements, the others read them.
 
-    One job for all temperatures would do in principle. EPW 5.3.1 ends with a segmentation fault after three of them
-    (MgAl3H at 6, 20 and 33 K: ``free()`` of what is not allocated), and takes the last lines of its output with it,
-    without which nobody knows what had converged.
+    EPW 5.3.1 corrupts its memory in some of these runs. MgAl3H at 6, 20 and 33 K in one job: a segmentation fault at
+    the end, which takes the last lines of the output with it, without which nobody knows what had converged. One by
+    one 6 and 20 K end well and 33 K dies: then that temperature is lost, and no other.
     """
 
     _codes = ("epw",)
