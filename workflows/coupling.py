@@ -96,7 +96,6 @@ class CouplingWorkChain(StageWorkChain):
         self.ctx.estimate = None
         self.ctx.failure = None
         self.ctx.checks = {}
-        self.ctx.gaps = None
         return None
 
     @property
@@ -387,6 +386,7 @@ class CouplingWorkChain(StageWorkChain):
         for key in ("wannier", "path_bands", "wannier_bands"):
             if key in outputs:
                 self.out(key, outputs[key])
-        if self.ctx.gaps is not None and "gap_distributions" in self.ctx.gaps.outputs:
-            self.out("gap_distributions", self.ctx.gaps.outputs.gap_distributions)
+        gaps = self.ctx.get("gaps")
+        if gaps is not None and "gap_distributions" in gaps.outputs:
+            self.out("gap_distributions", gaps.outputs.gap_distributions)
         self.out("epw_folder", self.ctx.jobs[_ESTIMATE].outputs.remote_folder)

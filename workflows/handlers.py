@@ -83,7 +83,6 @@ _EPW_RUN_AGAIN = {
     302: ("it wrote no standard output", 1),
     310: ("alpha2F was not there", 1),
     312: ("it was interrupted", 3),
-    313: ("its matrix elements were not whole", 1),
 }
 _EPW_NEXT_PLAN = {
     501: "the energy windows do not fit the bands",
@@ -93,6 +92,7 @@ _EPW_NEXT_PLAN = {
 _EPW_OUT_OF_TIME = (120, 400)
 _EPW_OUT_OF_MEMORY = (110, 401)
 _EPW_ELIASHBERG = (510, 511, 512)
+_EPW_MATRIX_ELEMENTS, _WIDER, _MAX_WIDER = 313, 1.15, 2
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,9 @@ def recover_epw(exit_status: int | None, parameters: Mapping[str, Any], context:
         belong together, an input that this EPW refuses, a crash of unknown kind.
     """
     keywords = dict(parameters)
+    changes = {320: _with_printed_version, 500: _with_fermi_energy, _EPW_MATRIX_ELEMENTS: _with_wider_window}
+    if exit_status in changes:
+        return changes[exit_status](keywords, context)
     if exit_status in _EPW_ELIASHBERG:
         return _recover_eliashberg(exit_status, keywords, context)
     if exit_status in _EPW_OUT_OF_TIME:
@@ -191,12 +194,8 @@ def recover_epw(exit_status: int | None, parameters: Mapping[str, Any], context:
         reason, budget = _EPW_RUN_AGAIN[exit_status]
         spent = context.history.count(exit_status) >= budget
         return None if spent else EpwRecovery("rerun", keywords, f"{reason}; run again")
-    if exit_status == 320:
-        return _with_printed_version(keywords, context)
     if exit_status == 333 and context.start != "nscf":
         return EpwRecovery("rerun", keywords, "files of the earlier epw.x do not fit; run from the nscf", "coarse")
-    if exit_status == 500:
-        return _with_fermi_energy(keywords, context)
     if exit_status == 504 and keywords.get("use_ws"):
         # Where functions lie so that lattice vectors are equally far within rounding, EPW loses some of them.
         reason = "no Wigner-Seitz cells around these functions; with cells around lattice vectors, which is flagged"
@@ -249,6 +248,21 @@ def _temperatures(keywords: Mapping[str, Any]) -> list[float]:
         step = (values[1] - values[0]) / (number - 1)
         return [values[0] + index * step for index in range(number)]
     return values
+
+
+def _with_wider_window(keywords: dict[str, Any], context: EpwContext) -> EpwRecovery | None:
+    """Move the edge of the Fermi window: the same input would end the same way.
+
+    EPW 5.3.1 looks up the states of a k-point outside the window in element 0 of an array that begins at 1
+    (write_ephmat of io_eliashberg.f90). If what lies there in memory looks like an energy in the window, it writes
+    elements that nobody expects, and reads the rest in the wrong places: alpha2F is wrong, without a word. Beyond four
+    smearings a state weighs nothing, so that a wider window is the same physics.
+    """
+    if context.history.count(_EPW_MATRIX_ELEMENTS) >= _MAX_WIDER or "fsthick" not in keywords:
+        return None
+    wider = round(_WIDER * float(keywords["fsthick"]), 4)
+    reason = f"its matrix elements do not fit its states; fsthick from {keywords['fsthick']:g} to {wider:g} eV"
+    return EpwRecovery("rerun", {**keywords, "fsthick": wider}, reason, _newly_finished(context))
 
 
 def _with_less_memory(keywords: dict[str, Any], context: EpwContext) -> EpwRecovery | None:

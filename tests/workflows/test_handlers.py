@@ -233,3 +233,18 @@ def test_every_ladder_ends_and_keeps_the_physics(status: int, start: Any, finish
         history.append(status)
     else:
         pytest.fail(f"status {status} is tried without end")
+
+
+def test_matrix_elements_that_do_not_fit_are_computed_in_a_wider_window() -> None:
+    """The same input would end the same way: what lies before an array of EPW decides."""
+    keywords, history = {**EPW_INPUT, "fsthick": 0.8}, []
+    for wider in (0.92, 1.058):
+        recovery = recover_epw(313, keywords, EpwContext(start="epw_folder", history=tuple(history)))
+        assert recovery is not None and recovery.kind == "rerun" and recovery.start == "same"
+        assert recovery.parameters == {**keywords, "fsthick": pytest.approx(wider)}
+        keywords, history = recovery.parameters, [*history, 313]
+    assert recover_epw(313, keywords, EpwContext(start="epw_folder", history=tuple(history))) is None
+    coarse = recover_epw(
+        313, {**EPW_INPUT, "fsthick": 0.8}, EpwContext(start="nscf", outputs={"coarse_finished": True})
+    )
+    assert coarse is not None and coarse.start == "matrix_elements"

@@ -11,6 +11,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from hts.epw_decay import DECAY_UNITS
 from hts.epw_input import EpwKeywordError, namelist_text, restart_files, wannier_files
+from hts.epw_matrix_elements import sums_smearings
 from hts.wannier_centres import centres_program
 from workflows.calculations.epw_checks import (
     BLOCKED_KEYWORDS,
@@ -35,7 +36,7 @@ _EXIT_CODES = (
     (302, "ERROR_OUTPUT_STDOUT_MISSING", "epw.x wrote no standard output, or it could not be read."),
     (310, "ERROR_ALPHA2F_MISSING", "epw.x finished but aiida.a2f was not retrieved."),
     (311, "ERROR_ALPHA2F_INVALID", "aiida.a2f is cut or holds no numbers: {reason}"),
-    (313, "ERROR_MATRIX_ELEMENTS", "The matrix elements can't be summed at other smearings: {reason}"),
+    (313, "ERROR_MATRIX_ELEMENTS", "The matrix elements on the fine mesh do not fit: {reason}"),
     (312, "ERROR_OUTPUT_STDOUT_INCOMPLETE", "Standard output ends before the end: the run was interrupted."),
     (320, "ERROR_INVALID_INPUT", "epw.x refused its input: {reason}"),
     (330, "ERROR_MISSING_DVSCF", "A file of the phonon run is missing or cut (dvscf, dyn, patterns): {reason}"),
@@ -222,7 +223,8 @@ class EpwCalculation(CalcJob):
             f"{PREFIX}.imag_aniso_gap_FS_*",
             "CRASH",
         ]
-        if settings.get("smearings_ev"):
+        # Summed at other smearings, and where nothing is to be summed, checked: epw.x may have misread its own files.
+        if parameters.get("ephwrite") and sums_smearings(assumed_version(self.inputs)):
             calcinfo.retrieve_temporary_list = ["selecq.fmt", (f"out/{PREFIX}.ephmat/*", ".", 2)]
         return calcinfo
 

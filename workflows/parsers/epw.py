@@ -111,10 +111,15 @@ class EpwParser(Parser):
         return None
 
     def _smeared(self, folder: str | None) -> str | None:
-        """Attach alpha2F at the smearings that were asked for; return why there is none."""
+        """Attach alpha2F at the smearings that were asked for; return what is wrong with the matrix elements.
+
+        They are checked where nobody asked for a sum, too, as far as the sum here has EPW's N(E_F).
+        """
         settings = self.node.inputs.settings.get_dict() if "settings" in self.node.inputs else {}
-        sigmas_ev = settings.get("smearings_ev")
-        if not sigmas_ev or "alpha2f" not in self.outputs:
+        sigmas_ev = settings.get("smearings_ev", [])
+        found_any = (Path(folder or "") / f"{PREFIX}.ephmat").is_dir()
+        checkable = found_any and self._keywords.get("ngaussw") == 0
+        if "alpha2f" not in self.outputs or not (sigmas_ev or checkable):
             return None
         spectrum = self.outputs["alpha2f"]
         energy = spectrum.get_array("energy_mev")
@@ -127,6 +132,8 @@ class EpwParser(Parser):
         again = float(2 * np.sum(own.alpha2f(energy, smearing) / energy) * (energy[1] - energy[0]))
         if abs(again - printed) > _SAME_LAMBDA * max(printed, 1.0):
             return f"lambda {again:.5f}, epw.x has {printed:.5f} at the same smearing, wanted the same"
+        if not sigmas_ev:
+            return None
         self.out(
             "smeared_alpha2f",
             _arrays(

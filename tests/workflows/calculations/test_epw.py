@@ -189,16 +189,21 @@ def test_centres_are_tidied_where_cells_are_built_around_them(epw_inputs: dict[s
     assert ("centres.awk aiida.ukk aiida.ukk" in (info.prepend_text or "")) == use_ws
 
 
-def test_matrix_elements_are_fetched_where_further_smearings_are_asked_for(epw_inputs: dict[str, Any]) -> None:
+def test_matrix_elements_are_fetched_where_they_are_written_and_can_be_read(epw_inputs: dict[str, Any]) -> None:
+    """Also where no further smearing is asked for: then the parser only looks whether epw.x has read them right."""
     keywords = epw_inputs["parameters"]["INPUTEPW"] | {"ngaussw": 0}
     epw_inputs |= {"parameters": orm.Dict({"INPUTEPW": keywords}), "settings": orm.Dict({"smearings_ev": [0.1, 0.2]})}
-    with SandboxFolder() as folder:
-        wanted = _prepare(epw_inputs, folder).retrieve_temporary_list
-    assert wanted == ["selecq.fmt", ("out/aiida.ephmat/*", ".", 2)]
-    with SandboxFolder() as folder:
-        assert not _prepare({key: epw_inputs[key] for key in epw_inputs if key != "settings"}, folder).get(
-            "retrieve_temporary_list"
-        )
+
+    def fetched(**changes: Any) -> list[Any] | None:
+        with SandboxFolder() as folder:
+            return _prepare(epw_inputs | changes, folder).get("retrieve_temporary_list")
+
+    everything = ["selecq.fmt", ("out/aiida.ephmat/*", ".", 2)]
+    assert fetched() == everything
+    assert fetched(settings=orm.Dict({})) == everything
+    assert not fetched(settings=orm.Dict({"epw_version": "5.9"}))
+    unwritten = {**keywords, "ephwrite": False, "eliashberg": False}
+    assert not fetched(settings=orm.Dict({}), parameters=orm.Dict({"INPUTEPW": unwritten}))
     epw_inputs["parameters"] = orm.Dict({"INPUTEPW": keywords | {"ngaussw": 1}})
     with SandboxFolder() as folder, pytest.raises(InputValidationError, match="wanted ngaussw = 0"):
         _prepare(epw_inputs, folder)

@@ -65,15 +65,20 @@ def parse(aiida_profile: Any, aiida_localhost: orm.Computer, epw_keywords: dict[
     """Return a function that runs the parser on a folder of files."""
 
     def run(
-        folder: Path, status: int | None = None, eliashberg: bool = True, fetched: Path | None = None
+        folder: Path,
+        status: int | None = None,
+        eliashberg: bool = True,
+        fetched: Path | None = None,
+        smearings_ev: tuple[float, ...] | None = (0.2, 0.15),
     ) -> tuple[Any, int]:
         node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:hts.epw")
         for name, value in (("output_filename", "aiida.out"), ("scheduler_stderr", "_scheduler-stderr.txt")):
             node.set_option(name, value)
-        parameters = orm.Dict({"INPUTEPW": epw_keywords | {"eliashberg": eliashberg}}).store()
+        keywords = epw_keywords | {"eliashberg": eliashberg} | ({} if fetched is None else {"ngaussw": 0})
+        parameters = orm.Dict({"INPUTEPW": keywords}).store()
         node.base.links.add_incoming(parameters, LinkType.INPUT_CALC, "parameters")
-        if fetched is not None:
-            settings = orm.Dict({"smearings_ev": [0.2, 0.15]}).store()
+        if fetched is not None and smearings_ev is not None:
+            settings = orm.Dict({"smearings_ev": list(smearings_ev)}).store()
             node.base.links.add_incoming(settings, LinkType.INPUT_CALC, "settings")
         temporary = {} if fetched is None else {"retrieved_temporary_folder": str(fetched)}
         return parse_folder(EpwParser, node, folder, status, **temporary)
@@ -117,6 +122,23 @@ def test_further_smearings_are_summed_here(parse: Callable[..., Any], tmp_path: 
     assert status == 313 and "smeared_alpha2f" not in nothing.outputs and "alpha2f" in nothing.outputs
     shutil.copy(source / "sigma_150meV.a2f", tmp_path / "aiida.a2f")
     assert parse(tmp_path, fetched=source / "one_pool")[1] == 313
+
+
+def test_elements_that_nobody_expects_are_noticed_at_a_single_smearing_too(
+    parse: Callable[..., Any], tmp_path: Path
+) -> None:
+    """As EPW 5.3.1 writes them for k-points outside its window: zeros, after which it misreads the rest."""
+    source = DATA.parent / "epw_matrix_elements"
+    shutil.copy(source / "one_pool" / "aiida.out", tmp_path)
+    shutil.copy(source / "sigma_200meV.a2f", tmp_path / "aiida.a2f")
+    shutil.copytree(source / "one_pool", tmp_path / "fetched")
+    whole = parse(tmp_path, fetched=tmp_path / "fetched", smearings_ev=None)
+    assert whole[1] == 0 and "smeared_alpha2f" not in whole[0].outputs
+    elements = tmp_path / "fetched" / "aiida.ephmat" / "ephmat1"
+    content = elements.read_bytes()
+    zero = b"\x08\0\0\0" + 8 * b"\0" + b"\x08\0\0\0"
+    elements.write_bytes(content[:16] + 3 * zero + content[16:])
+    assert parse(tmp_path, fetched=tmp_path / "fetched", smearings_ev=None)[1] == 313
 
 
 def test_interpolated_bands(parse: Callable[..., Any]) -> None:
