@@ -9,7 +9,7 @@ Needs a profile with pw, ph, q2r, epw and projwfc at localhost and a PBE norm-co
     python examples/published-tc.py --pseudo-family PBE/SR-ONCV H3S --qpoints 2 3 4
     python examples/published-tc.py --pseudo-family PBE/SR-ONCV Al4H Al
 
-Prints a Markdown row for each; `--json FILE` keeps everything. H3S on 2x2x2 took 56 core-minutes; 4x4x4
+Prints a Markdown row for each; `--json FILE` keeps everything. H3S on 2x2x2 took 43 core-minutes, on 3x3x3 77; 4x4x4
 has not been run to its end.
 """
 
