@@ -108,6 +108,8 @@ class Series:
         cutoff_ry = self.arguments.ecutwfc_ry or self.system["ecutwfc_ry"]
         fine_qpoints = self.system.get("fine_qpoints", {}).get(qpoints, 2 * qpoints)
         coupling = {**self.system["coupling"], "fine_qpoints_per_q": fine_qpoints // qpoints}
+        if self.arguments.coarse_distance is not None:
+            coupling["coarse_distance_inv_ang"] = self.arguments.coarse_distance
         number = self.arguments.np if entry_point != "hts.coupling" else self.arguments.np_coupling or self.arguments.np
         ranks = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": number}}
         workflow: Any = WorkflowFactory(entry_point)
@@ -212,6 +214,7 @@ def main() -> int:
     parser.add_argument("--protocol", default="fast", choices=("fast", "balanced", "stringent"))
     parser.add_argument("--qpoints", type=int, nargs="+", help="coarse q-meshes (default: those of the system)")
     parser.add_argument("--kpoints", type=int, help="k-mesh of scf and phonons (default: that of the system)")
+    parser.add_argument("--coarse-distance", type=float, help="1/Angstrom; k-mesh of the Wannier functions")
     parser.add_argument("--ecutwfc-ry", type=float, help="Ry; the density has 4x (default: that of the system)")
     parser.add_argument("--np", type=int, default=2, help="ranks of pw.x and epw.x, ph.x jobs at once (default 2)")
     parser.add_argument("--np-coupling", type=int, help="ranks of pw.x and epw.x for the coupling (default: as --np)")

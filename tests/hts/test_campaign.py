@@ -49,7 +49,8 @@ def test_example_is_the_contract() -> None:
         "min_tc_k": 1.0,
     }
     assert campaign.codes["epw"] == "epw@localhost"
-    assert (campaign.max_candidates, campaign.max_jobs, campaign.overrides) == (4, 2, {})
+    assert (campaign.max_candidates, campaign.max_jobs) == (4, 2)
+    assert campaign.overrides == {"coupling": {"smearings_ev": [0.2, 0.16]}}
 
 
 def test_resources_are_merged_over_the_default() -> None:
