@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,7 +116,7 @@ class Resumer:
         for pk in [pk for pk, due in self._due.items() if due <= now]:
             # Whether it helped the next look will tell: then it is not paused, or counts as paused anew.
             del self._due[pk]
-            _play(pk)
+            ask([orm.load_node(pk)], control.play_processes, ANSWER_SECONDS)
         return lines
 
     def _plan(self, process: PausedProcess, now: float) -> str:
@@ -149,12 +149,20 @@ def _callers(node: orm.ProcessNode) -> list[orm.ProcessNode]:
     return callers
 
 
-def _play(pk: int) -> None:
-    """Ask the daemon to go on with a process; an answer that fails to come is not reported, as the process tells."""
-    node: Any = orm.load_node(pk)
+def ask(nodes: list[Any], action: Callable[..., None], timeout_seconds: float) -> None:
+    """Ask the daemon's workers to pause, play or kill processes; what has ended meanwhile is no concern.
+
+    Parameters
+    ----------
+    nodes : list of ProcessNode
+    action : callable
+        One of `aiida.engine.processes.control`.
+    timeout_seconds : float
+        An answer that fails to come in time is not reported, as the processes tell.
+    """
     level = control.LOGGER.level
     control.LOGGER.setLevel(logging.CRITICAL)
     try:
-        control.play_processes([node], timeout=ANSWER_SECONDS)
+        action(nodes, timeout=timeout_seconds)
     finally:
         control.LOGGER.setLevel(level)

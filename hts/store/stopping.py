@@ -4,8 +4,8 @@ What is paused keeps its place: a job that runs on its machine runs to its end t
 played again. References that other campaigns may wait for are not paused; they end by themselves.
 """
 
-import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,12 @@ from aiida.engine.processes import control
 from hts.errors import UserError
 from hts.store import daemon
 from hts.store.launch import active_screenings, campaign_group
-from hts.store.paused import SHARED, STOPPED, paused_processes
+from hts.store.paused import SHARED, STOPPED, ask, paused_processes
 
 # Extra of a campaign's group.
 _STOPPED = "stopped"
 # A worker answers between two steps of its processes; one that is busy with many of them takes its time.
-_ANSWER_SECONDS = 30.0
+_ANSWER_SECONDS, _PAUSE_SECONDS, _POLL_SECONDS = 30.0, 120.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,16 @@ def stop(name: str, *, kill: bool = False) -> tuple[int, ...]:
     UserError
         If there is no such campaign.
     DaemonError
-        If the daemon, which alone can reach processes, does not start.
+        If the daemon, which alone can reach processes, does not start, or a process does not answer.
     """
     group = campaign_group(name)
     group.base.extras.set(_STOPPED, True)
-    active = active_screenings(name)
-    chosen: list[Any] = active if kill else [one for one in _with_descendants(active) if not one.paused]
+    if not kill:
+        return _pause_all(name)
+    chosen: list[Any] = active_screenings(name)
     if chosen:
         daemon.ensure_running()
-        _ask(chosen, _kill if kill else _pause)
+        ask(chosen, _kill, _ANSWER_SECONDS)
     return tuple(node.pk for node in chosen)
 
 
@@ -101,7 +102,7 @@ def resume(name: str) -> Resumed:
     chosen = [node for node in found if node.computer is None or node.computer.label not in unreachable]
     if chosen:
         daemon.ensure_running()
-        _ask(chosen, control.play_processes)
+        ask(chosen, control.play_processes, _ANSWER_SECONDS)
     return Resumed(tuple(node.pk for node in chosen), unreachable)
 
 
@@ -125,6 +126,24 @@ def require_not_stopped(name: str) -> None:
         raise UserError(f"campaign {name} was stopped; `hts resume {name}` lets it go on")
 
 
+def _pause_all(name: str) -> tuple[int, ...]:
+    """Pause until nothing is left that goes on: while some are asked, others may call children."""
+    paused: set[int] = set()
+    deadline = time.monotonic() + _PAUSE_SECONDS
+    while going := [node for node in _with_descendants(active_screenings(name)) if not node.paused]:
+        if time.monotonic() > deadline:
+            pks = ", ".join(str(node.pk) for node in going)
+            raise daemon.DaemonError(
+                f"processes {pks} do not pause; see {daemon.log_file()}, type `hts stop {name}` again"
+            )
+        daemon.ensure_running()
+        ask(going, _pause, _ANSWER_SECONDS)
+        paused |= {node.pk for node in going}
+        time.sleep(_POLL_SECONDS)  # one that no worker has taken up yet can't answer
+    # What has ended instead needs no pause.
+    return tuple(pk for pk in sorted(paused) if not orm.load_node(pk).is_terminated)
+
+
 def _with_descendants(screenings: Sequence[orm.ProcessNode]) -> list[Any]:
     """Return unfinished screenings and what they have called, callers first, but for what other campaigns may share."""
     found = []
@@ -140,16 +159,6 @@ def _pause(nodes: list[Any], timeout: float) -> None:
 
 def _kill(nodes: list[Any], timeout: float) -> None:
     control.kill_processes(nodes, msg_text=STOPPED, timeout=timeout)
-
-
-def _ask(nodes: list[Any], action: Callable[..., None]) -> None:
-    """Ask the daemon's workers; what has ended meanwhile is no concern."""
-    level = control.LOGGER.level
-    control.LOGGER.setLevel(logging.CRITICAL)
-    try:
-        action(nodes, timeout=_ANSWER_SECONDS)
-    finally:
-        control.LOGGER.setLevel(level)
 
 
 def _silence(computer: orm.Computer) -> str | None:
