@@ -6,7 +6,6 @@ import click
 
 from hts.cli.options import json_option, profile_option
 from hts.cli.status import campaign_name
-from hts.errors import UserError
 
 
 @click.command()
@@ -29,7 +28,7 @@ def stop(campaign: str, kill: bool, as_json: bool, profile: str | None) -> None:
     from hts.store import stopping
 
     profiles.load(profile)
-    name = _name(campaign)
+    name = str(campaign_name(campaign))
     stopped = stopping.stop(name, kill=kill)
     if as_json:
         click.echo(json.dumps({"campaign": name, "killed" if kill else "paused": list(stopped)}))
@@ -56,7 +55,7 @@ def resume(campaign: str, as_json: bool, profile: str | None) -> int:
     from hts.store import stopping
 
     profiles.load(profile)
-    name = _name(campaign)
+    name = str(campaign_name(campaign))
     found = stopping.resume(name)
     if as_json:
         content = {"campaign": name, "played": list(found.played), "unreachable": found.unreachable}
@@ -66,10 +65,3 @@ def resume(campaign: str, as_json: bool, profile: str | None) -> int:
             click.echo(f"{label} does not answer, what waits for it stays paused: {why}", err=True)
         click.echo(f"{name}: {len(found.played)} processes go on; `hts submit FILE.yaml` submits the rest", err=True)
     return 1 if found.unreachable else 0
-
-
-def _name(campaign: str) -> str:
-    name = campaign_name(campaign)
-    if name is None:
-        raise UserError("no campaign given, its name or its file was wanted")
-    return name
